@@ -1,0 +1,1 @@
+//! A hidden Erlang node in Rust.

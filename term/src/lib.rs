@@ -1,0 +1,1 @@
+//! The external term format: values, bytes, order, text, typed conversion.

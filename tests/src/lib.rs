@@ -1,0 +1,1 @@
+//! Starts and stops the real nodes that the tests talk to.
