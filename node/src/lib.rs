@@ -1,1 +1,3 @@
 //! A hidden Erlang node in Rust.
+
+pub mod proto;

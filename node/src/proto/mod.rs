@@ -1,0 +1,10 @@
+//! The distribution protocol without I/O: bytes and a `now` in, events and bytes out.
+//!
+//! Nothing here opens a socket, waits, or reads a clock, and a test keeps it so. The files in the order in which a
+//! connection meets them:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `epmd` | requests and answers of the name server |
+
+pub mod epmd;
