@@ -1,3 +1,5 @@
 //! A hidden Erlang node in Rust.
 
+pub mod carrier;
 pub mod proto;
+pub mod name;

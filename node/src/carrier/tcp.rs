@@ -1,0 +1,250 @@
+//! TCP, as `inet_tcp_dist` and `inet6_tcp_dist`: IPv4 or IPv6, a port range, an interface, socket options.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::{Address, Carrier, Channel, Incoming, Listener, Promise};
+
+/// How many callers wait in the kernel until they are accepted. OTP asks for 128, and 2,000 callers at once then waited
+/// 11 s for retransmissions of their SYN; the kernel caps this at `net.core.somaxconn` (4,096 by default).
+const BACKLOG: i32 = 4_096;
+
+/// How much written and yet unsent data the kernel keeps. What is in there cannot be overtaken by a small message;
+/// 128 KiB is two fragments of OTP's size, and enough for the full rate of the loopback.
+const NOT_SENT_LOW_WATER: u32 = 128 * 1024;
+
+/// Plain TCP.
+#[derive(Debug, Clone, Default)]
+pub struct Tcp {
+    options: TcpOptions,
+}
+
+/// What can be set about TCP.
+#[derive(Debug, Clone)]
+pub struct TcpOptions {
+    /// The address to listen on, as `inet_dist_use_interface`. Its family is the node's family.
+    pub interface: IpAddr,
+    /// The ports to try, lowest first, as `inet_dist_listen_min` and `inet_dist_listen_max`; `0..=0` takes any free one.
+    pub ports: RangeInclusive<u16>,
+    /// Sends small messages at once instead of gathering them (`TCP_NODELAY`), as `dist_nodelay`. The connection gathers
+    /// by itself what is sent together, so leave it on.
+    pub nodelay: bool,
+    /// Idle time after which the kernel asks whether the peer is still there; `None` leaves it to the ticks.
+    pub keepalive: Option<Duration>,
+    /// The kernel's send buffer in bytes; `None` lets it adapt.
+    pub send_buffer: Option<usize>,
+    /// The kernel's receive buffer in bytes; `None` lets it adapt.
+    pub receive_buffer: Option<usize>,
+    /// Written and yet unsent bytes the kernel keeps (`TCP_NOTSENT_LOWAT`, on Linux): the lower, the sooner a small
+    /// message overtakes a large one. `None` leaves it at the system's setting.
+    pub not_sent_low_water: Option<u32>,
+    /// How many callers wait until they are accepted.
+    pub backlog: i32,
+}
+
+impl Default for TcpOptions {
+    fn default() -> Self {
+        Self {
+            interface: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            ports: 0..=0,
+            nodelay: true,
+            keepalive: None,
+            send_buffer: None,
+            receive_buffer: None,
+            not_sent_low_water: Some(NOT_SENT_LOW_WATER),
+            backlog: BACKLOG,
+        }
+    }
+}
+
+impl TcpOptions {
+    /// All interfaces of IPv6 instead of IPv4, as `-proto_dist inet6_tcp`.
+    #[must_use]
+    pub fn v6() -> Self {
+        Self { interface: IpAddr::V6(Ipv6Addr::UNSPECIFIED), ..Self::default() }
+    }
+}
+
+impl Tcp {
+    /// TCP with these options.
+    #[must_use]
+    pub fn new(options: TcpOptions) -> Self {
+        Self { options }
+    }
+}
+
+impl Carrier for Tcp {
+    fn name(&self) -> &'static str {
+        "tcp"
+    }
+
+    fn listen<'a>(&'a self, _node: &'a str) -> Promise<'a, io::Result<Box<dyn Listener>>> {
+        Box::pin(async move {
+            let listener = bind(&self.options)?;
+            Ok(Box::new(TcpDoor { listener, options: self.options.clone() }) as Box<dyn Listener>)
+        })
+    }
+
+    fn connect<'a>(&'a self, to: &'a Address) -> Promise<'a, io::Result<Channel>> {
+        Box::pin(async move {
+            let Address::Socket(to) = to else {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("TCP cannot connect to {to}"),
+                ));
+            };
+            let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            buffer_sizes(&SockRef::from(&socket), &self.options)?;
+            channel(socket.connect(*to).await?, *to, &self.options)
+        })
+    }
+}
+
+/// Tries the range from its low end, as `inet_tcp_dist:do_listen/4` does.
+fn bind(options: &TcpOptions) -> io::Result<TcpListener> {
+    for port in options.ports.clone() {
+        match bind_to(SocketAddr::new(options.interface, port), options) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            done => return done,
+        }
+    }
+    Err(io::Error::new(
+        io::ErrorKind::AddrInUse,
+        format!(
+            "no free port from {} to {} on {}",
+            options.ports.start(),
+            options.ports.end(),
+            options.interface
+        ),
+    ))
+}
+
+fn bind_to(address: SocketAddr, options: &TcpOptions) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    buffer_sizes(&SockRef::from(&socket), options)?;
+    socket.bind(&address.into())?;
+    socket.listen(options.backlog)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Buffer sizes count for the window only when they are set before the connection is made.
+fn buffer_sizes(socket: &SockRef<'_>, options: &TcpOptions) -> io::Result<()> {
+    if let Some(bytes) = options.send_buffer {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = options.receive_buffer {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    Ok(())
+}
+
+fn channel(stream: TcpStream, peer: SocketAddr, options: &TcpOptions) -> io::Result<Channel> {
+    stream.set_nodelay(options.nodelay)?;
+    let socket = SockRef::from(&stream);
+    if let Some(idle) = options.keepalive {
+        socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle))?;
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(bytes) = options.not_sent_low_water {
+        socket.set_tcp_notsent_lowat(bytes)?;
+    }
+    let (reader, writer) = stream.into_split();
+    Ok(Channel {
+        reader: Box::new(reader),
+        writer: Box::new(writer),
+        peer: Address::Socket(peer),
+        identity: Vec::new(),
+    })
+}
+
+#[derive(Debug)]
+struct TcpDoor {
+    listener: TcpListener,
+    options: TcpOptions,
+}
+
+impl Listener for TcpDoor {
+    fn address(&self) -> Address {
+        match self.listener.local_addr() {
+            Ok(address) => Address::Socket(address),
+            Err(_) => Address::Socket(SocketAddr::new(self.options.interface, 0)),
+        }
+    }
+
+    fn accept(&mut self) -> Promise<'_, io::Result<Incoming>> {
+        Box::pin(async move {
+            let (stream, peer) = self.listener.accept().await?;
+            let options = self.options.clone();
+            Ok(Incoming {
+                peer: Address::Socket(peer),
+                channel: Box::pin(async move { channel(stream, peer, &options) }),
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    fn loopback(ports: RangeInclusive<u16>) -> Tcp {
+        Tcp::new(TcpOptions {
+            interface: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ports,
+            ..TcpOptions::default()
+        })
+    }
+
+    async fn carries_bytes_both_ways(tcp: Tcp) -> io::Result<()> {
+        let mut listener = tcp.listen("a@localhost").await?;
+        let address = listener.address();
+        let (near, far) = tokio::join!(tcp.connect(&address), listener.accept());
+        let (mut near, mut far) = (near?, far?.channel.await?);
+        near.writer.write_all(b"there").await?;
+        far.writer.write_all(b"back").await?;
+        near.writer.shutdown().await?;
+        let mut received = Vec::new();
+        far.reader.read_to_end(&mut received).await?;
+        assert_eq!(received, b"there");
+        far.writer.shutdown().await?;
+        received.clear();
+        near.reader.read_to_end(&mut received).await?;
+        assert_eq!(received, b"back");
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_channel_carries_bytes_both_ways_and_shows_the_end() -> io::Result<()> {
+        carries_bytes_both_ways(loopback(0..=0)).await
+    }
+
+    #[tokio::test]
+    async fn an_ipv6_interface_makes_an_ipv6_listener() -> io::Result<()> {
+        carries_bytes_both_ways(Tcp::new(TcpOptions {
+            interface: IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ..TcpOptions::default()
+        }))
+        .await
+    }
+
+    #[tokio::test]
+    async fn the_lowest_free_port_of_the_range_is_taken_and_an_exhausted_range_is_said()
+    -> io::Result<()> {
+        let first = loopback(0..=0).listen("a@localhost").await?;
+        let Some(port) = first.address().port() else { return Err(io::ErrorKind::Other.into()) };
+        let Err(error) = loopback(port..=port).listen("b@localhost").await else {
+            return Err(io::Error::other("a taken port was given out twice"));
+        };
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains(&port.to_string()), "{error}");
+        Ok(())
+    }
+}
