@@ -2,4 +2,5 @@
 
 pub mod carrier;
 pub mod proto;
+pub mod cookie;
 pub mod name;
