@@ -355,7 +355,8 @@ fn random_letters<const N: usize>() -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(letters)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
