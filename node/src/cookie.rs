@@ -42,13 +42,13 @@ pub struct Cookie(Zeroizing<Box<[u8]>>);
 #[non_exhaustive]
 pub enum CookieError {
     /// No characters, or none but blanks at the end of a file.
-    #[error("the cookie {} is empty: write one or more printable characters, or delete the file and let a new one be made", source_text(.file.as_deref()))]
+    #[error("the cookie {} is empty: write one or more printable characters, or delete the file and let a new one be made", place(.file.as_deref()))]
     Empty {
         /// The file, when it came from one.
         file: Option<PathBuf>,
     },
     /// More characters than an atom has.
-    #[error("the cookie {} is longer than {MAX_CHARS} characters", source_text(.file.as_deref()))]
+    #[error("the cookie {} is longer than {MAX_CHARS} characters", place(.file.as_deref()))]
     TooLong {
         /// The file, when it came from one.
         file: Option<PathBuf>,
@@ -57,7 +57,7 @@ pub enum CookieError {
     /// line, in an argument anything beyond Latin-1.
     #[error(
         "the cookie {} has a character that no cookie has: one line of printable ASCII is what OTP takes",
-        source_text(.file.as_deref())
+        place(.file.as_deref())
     )]
     BadCharacter {
         /// The file, when it came from one.
@@ -81,20 +81,20 @@ pub enum CookieError {
         mode: u32,
     },
     /// It could not be read.
-    #[error("cannot read cookie file {}: {source}. It must belong to the user that runs this node", .file.display())]
+    #[error("cannot read cookie file {}: {error}. It must belong to the user that runs this node", .file.display())]
     Unreadable {
         /// Where it is.
         file: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// There was none, and a new one could not be made.
-    #[error("there is no cookie file, and {} cannot be made: {source}. Give the cookie with --cookie", .file.display())]
+    #[error("there is no cookie file, and {} cannot be made: {error}. Give the cookie with --cookie", .file.display())]
     NotMade {
         /// Where it would be.
         file: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// `HOME` is not set, nor is `XDG_CONFIG_HOME`.
     #[error(
@@ -104,7 +104,7 @@ pub enum CookieError {
     NoHome,
 }
 
-fn source_text(file: Option<&Path>) -> String {
+fn place(file: Option<&Path>) -> String {
     file.map_or_else(|| "that was given".to_owned(), |file| format!("in {}", file.display()))
 }
 
@@ -179,7 +179,7 @@ impl Cookie {
         }
         let file = places().next().ok_or(CookieError::NoHome)?;
         let made =
-            create(file).map_err(|source| CookieError::NotMade { file: file.clone(), source })?;
+            create(file).map_err(|error| CookieError::NotMade { file: file.clone(), error })?;
         let cookie = Self::from_file(file)?;
         let file = file.clone();
         Ok((cookie, if made { CookieSource::Created(file) } else { CookieSource::File(file) }))
@@ -192,7 +192,7 @@ impl Cookie {
     pub fn from_file(file: &Path) -> Result<Self, CookieError> {
         Self::read_if_there(file)?.ok_or_else(|| CookieError::Unreadable {
             file: file.to_owned(),
-            source: io::ErrorKind::NotFound.into(),
+            error: io::ErrorKind::NotFound.into(),
         })
     }
 
@@ -210,7 +210,7 @@ impl Cookie {
     }
 
     fn read_once(file: &Path) -> Result<Option<Self>, CookieError> {
-        let unreadable = |source| CookieError::Unreadable { file: file.to_owned(), source };
+        let unreadable = |error| CookieError::Unreadable { file: file.to_owned(), error };
         // Before opening it: opening a pipe that stands there would wait.
         match fs::metadata(file) {
             Ok(metadata) => check_metadata(file, &metadata)?,

@@ -32,18 +32,18 @@ pub enum StartError {
     },
     /// An epmd was asked for that somebody else runs, and there is none.
     #[error(
-        "no epmd on port {port} of this machine ({source}), and an external one was asked for: start one with \
+        "no epmd on port {port} of this machine ({error}), and an external one was asked for: start one with \
          `epmd -daemon`, correct --epmd-port or ERL_EPMD_PORT, or let this node serve one with --epmd auto"
     )]
     NoEpmd {
         /// Where we looked, on the loopback interfaces.
         port: u16,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Something answers on epmd's port, or does not even answer, and it is no epmd.
     #[error(
-        "port {} of this machine is open, and what listens there does not behave as epmd ({source}): stop it, or \
+        "port {} of this machine is open, and what listens there does not behave as epmd ({error}): stop it, or \
          choose another port with --epmd-port or ERL_EPMD_PORT, the same for every node here",
         .epmd.port()
     )]
@@ -51,28 +51,28 @@ pub enum StartError {
         /// Who was asked.
         epmd: SocketAddr,
         /// What it did.
-        source: EpmdFailure,
+        error: EpmdFailure,
     },
     /// Our own epmd was asked for, and its port is taken.
     #[error(
-        "cannot serve epmd: {address} is taken ({source}). If that is an epmd, use it with --epmd auto, else choose \
+        "cannot serve epmd: {address} is taken ({error}). If that is an epmd, use it with --epmd auto, else choose \
          another port with --epmd-port or ERL_EPMD_PORT, the same for every node here"
     )]
     EpmdPortTaken {
         /// Where it would have listened.
         address: SocketAddr,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Our own epmd could not listen for another reason.
     #[error(
-        "cannot serve epmd at {address}: {source}. Correct --interface or --epmd-port, or use --epmd external"
+        "cannot serve epmd at {address}: {error}. Correct --interface or --epmd-port, or use --epmd external"
     )]
     EpmdListen {
         /// Where it would have listened.
         address: SocketAddr,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Every port that the node may listen on is taken.
     #[error(
@@ -88,12 +88,12 @@ pub enum StartError {
         interface: IpAddr,
     },
     /// The node cannot listen for another reason.
-    #[error("cannot listen on {at}: {source}. --interface must be an address of this machine")]
+    #[error("cannot listen on {at}: {error}. --interface must be an address of this machine")]
     Listen {
         /// Where it would have listened.
         at: String,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// Settings that contradict one another or the protocol.
     #[error("{0}")]

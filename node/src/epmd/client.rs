@@ -56,16 +56,16 @@ pub struct Client {
 #[non_exhaustive]
 pub enum EpmdFailure {
     /// Nobody listens there, or the way there is closed.
-    #[error("no connection to epmd at {at}: {source}")]
+    #[error("no connection to epmd at {at}: {error}")]
     NoConnection {
         /// Who was asked.
         at: SocketAddr,
         /// What the operating system said.
-        source: io::Error,
+        error: io::Error,
     },
     /// The connection broke.
     #[error("the connection to epmd broke: {0}")]
-    Broken(#[source] io::Error),
+    Broken(io::Error),
     /// It closed the connection in the place of an answer, which is how epmd refuses a request.
     #[error("epmd closed the connection without an answer")]
     Closed,
@@ -82,12 +82,12 @@ pub enum EpmdFailure {
 #[non_exhaustive]
 pub enum LocateError {
     /// The host's name has no address of our family.
-    #[error("host {host} is not known: {source}")]
+    #[error("host {host} is not known: {error}")]
     HostUnknown {
         /// The part of the node name after `@`.
         host: String,
         /// What the resolver said.
-        source: io::Error,
+        error: io::Error,
     },
     /// An epmd answered, and no such node is registered at it.
     #[error("no node {name} is registered at epmd on {host}")]
@@ -149,7 +149,7 @@ impl Client {
         host: &str,
         family: Family,
     ) -> Result<SocketAddr, LocateError> {
-        let unknown = |source| LocateError::HostUnknown { host: host.to_owned(), source };
+        let unknown = |error| LocateError::HostUnknown { host: host.to_owned(), error };
         let mut last = unknown(io::Error::new(
             io::ErrorKind::NotFound,
             format!("it has no {family:?} address"),
@@ -250,7 +250,7 @@ impl Client {
         let request = request.encode()?;
         let mut stream = TcpStream::connect(at)
             .await
-            .map_err(|source| EpmdFailure::NoConnection { at, source })?;
+            .map_err(|error| EpmdFailure::NoConnection { at, error })?;
         stream.write_all(&request).await.map_err(EpmdFailure::Broken)?;
         Ok(stream)
     }

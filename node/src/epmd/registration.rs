@@ -224,15 +224,15 @@ impl Announcer {
             match self.attempt().await {
                 Attempt::Registered(stream, creation) => return Ok((Place::At(stream), creation)),
                 Attempt::Taken(epmd) => return Err(self.taken(epmd)),
-                Attempt::Nobody(source) if self.mode == EpmdMode::External => {
-                    return Err(StartError::NoEpmd { port: self.port, source });
+                Attempt::Nobody(error) if self.mode == EpmdMode::External => {
+                    return Err(StartError::NoEpmd { port: self.port, error });
                 }
                 Attempt::Nobody(_) => match self.serve() {
                     Err(StartError::EpmdPortTaken { .. }) if tries > 0 => {}
                     served => return served,
                 },
                 Attempt::Failed(_, EpmdFailure::Closed | EpmdFailure::Broken(_)) if tries > 0 => {}
-                Attempt::Failed(epmd, source) => return Err(StartError::NotEpmd { epmd, source }),
+                Attempt::Failed(epmd, error) => return Err(StartError::NotEpmd { epmd, error }),
             }
             sleep(START_PAUSE).await;
         }
@@ -264,8 +264,8 @@ impl Announcer {
                     return Attempt::Registered(stream, creation);
                 }
                 Ok((_, Alive2Response::Refused { .. })) => return Attempt::Taken(at),
-                Err(EpmdFailure::NoConnection { source, .. }) => {
-                    nobody.get_or_insert(source);
+                Err(EpmdFailure::NoConnection { error, .. }) => {
+                    nobody.get_or_insert(error);
                 }
                 Err(failure) => return Attempt::Failed(at, failure),
             }

@@ -133,19 +133,18 @@ fn listen(mut port: u16, interface: IpAddr) -> Result<Vec<TcpListener>, StartErr
                 // Port 0 is for tests: all listeners then share the port that the first one got.
                 if port == 0 {
                     let taken = listener.local_addr();
-                    port =
-                        taken.map_err(|source| StartError::EpmdListen { address, source })?.port();
+                    port = taken.map_err(|error| StartError::EpmdListen { address, error })?.port();
                 }
                 listeners.push(listener);
             }
-            Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
-                return Err(StartError::EpmdPortTaken { address, source });
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(StartError::EpmdPortTaken { address, error });
             }
             // The machine may lack the other family altogether, and then needs no listener for it.
-            Err(source) if ip != interface => {
-                tracing::debug!(target: "cnode::epmd", %address, error = %source, "not served there");
+            Err(error) if ip != interface => {
+                tracing::debug!(target: "cnode::epmd", %address, %error, "not served there");
             }
-            Err(source) => return Err(StartError::EpmdListen { address, source }),
+            Err(error) => return Err(StartError::EpmdListen { address, error }),
         }
     }
     Ok(listeners)
@@ -258,7 +257,7 @@ impl Visit {
                 write(stream, empty.encode()).await
             }
             Request::Kill if on_this_machine => {
-                tracing::info!(target: "cnode::epmd", "asked to end by `epmd -kill`: refused, this epmd is part of a node");
+                tracing::info!(target: "cnode::epmd", "asked to end by `epmd -kill`: refused, it ends with the process that serves it");
                 write(stream, &b"NO"[..]).await
             }
             Request::Kill => Err(Refusal::Distant("KILL")),
