@@ -1,0 +1,133 @@
+//! The nodes under test: the examples built by cargo (or another program that keeps the contract), and their ready line.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::compile::profile_directory;
+use crate::group::Group;
+use crate::log::Stream;
+
+/// Which example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// The node a newcomer runs: `any`, `echo`, `counter`.
+    Sidecar,
+    /// The node that an Erlang suite drives: `puppet`, `echo`, `sink`, `source`.
+    Puppet,
+}
+
+impl Program {
+    /// The example's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sidecar => "sidecar",
+            Self::Puppet => "puppet",
+        }
+    }
+
+    /// The program named by `CNODE_TEST_SIDECAR` or `CNODE_TEST_PUPPET`, tested in place of the example.
+    fn stand_in(self) -> Option<PathBuf> {
+        let variable = format!("CNODE_TEST_{}", self.name().to_uppercase());
+        std::env::var_os(variable).map(PathBuf::from)
+    }
+
+    /// Whether the program tested is the example of this workspace.
+    pub fn is_own(self) -> bool {
+        self.stand_in().is_none()
+    }
+
+    /// The program, built when it is ours.
+    pub fn path(self) -> Result<PathBuf> {
+        if let Some(path) = self.stand_in() {
+            return Ok(path);
+        }
+        static BUILT: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+        let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
+        if let Err(error) = built {
+            bail!("the examples do not build: {error}");
+        }
+        Ok(profile_directory()?.join("examples").join(self.name()))
+    }
+}
+
+/// Builds both examples in the profile and target directory of the running test. The whole workspace is named so that the
+/// features cargo settles on are those of `cargo test --workspace`, and nothing is compiled twice.
+fn build() -> Result<()> {
+    let directory = profile_directory()?;
+    let profile =
+        directory.file_name().and_then(|name| name.to_str()).context("an odd target directory")?;
+    let target = directory.parent().context("an odd target directory")?;
+    let profile = if profile == "debug" { "dev" } else { profile };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .arg("build")
+        .arg("--workspace");
+    command
+        .args(["--example", "sidecar", "--example", "puppet", "--profile", profile, "--target-dir"])
+        .arg(target);
+    let output = command.stdin(Stdio::null()).output().context("cannot run cargo")?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// What the ready line says: `ready rust@myhost port=40123 epmd=external`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The full node name.
+    pub name: String,
+    /// The port of the distribution listener.
+    pub port: u16,
+    /// `external`, `embedded` or `none`.
+    pub epmd: String,
+}
+
+impl Ready {
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.strip_prefix("ready ")?.split(' ');
+        let name = words.next()?.to_owned();
+        let port = words.next()?.strip_prefix("port=")?.parse().ok()?;
+        let epmd = words.next()?.strip_prefix("epmd=")?.to_owned();
+        words.next().is_none().then_some(Self { name, port, epmd })
+    }
+}
+
+/// How a start came out.
+#[derive(Debug)]
+pub enum Start {
+    /// It accepts connections.
+    Ready(Group, Ready),
+    /// It ended instead: the exit code and what it wrote on standard error.
+    Ended(i32, Vec<String>),
+}
+
+/// Long enough for a busy two-core machine; a start takes milliseconds.
+const START: Duration = Duration::from_secs(30);
+
+/// Starts one and waits for its ready line or its end.
+pub fn start(program: Program, home: &Path, epmd_port: u16, arguments: &[&str]) -> Result<Start> {
+    let mut command = Command::new(program.path()?);
+    command
+        .env("HOME", home)
+        .env("ERL_EPMD_PORT", epmd_port.to_string())
+        .env_remove("RUST_LOG")
+        .args(arguments);
+    let mut group = Group::start(program.name(), command)?;
+    let first = group
+        .log()
+        .wait_for(0, START, |line| (line.stream == Stream::Out).then(|| line.text.clone()));
+    let Some((_, line)) = first else {
+        let code = group.wait(Duration::from_secs(5)).context("it neither got ready nor ended")?;
+        return Ok(Start::Ended(code, group.log().of(Stream::Err)));
+    };
+    let ready =
+        Ready::parse(&line).with_context(|| format!("not the contract's ready line: {line:?}"))?;
+    Ok(Start::Ready(group, ready))
+}

@@ -1,0 +1,1 @@
+//! A hand-made peer on a raw socket.
