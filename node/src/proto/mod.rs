@@ -8,3 +8,6 @@
 //! | `epmd` | requests and answers of the name server |
 
 pub mod epmd;
+pub mod flags;
+pub mod frame;
+pub mod tick;
