@@ -17,7 +17,7 @@ use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -170,14 +170,16 @@ async fn accept_loop(listener: TcpListener, visit: Visit) {
     let mut complained: Option<Instant> = None;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => pending.admit(visit.clone().serve(stream, peer)),
+            Ok((stream, peer)) => pending.admit(visit.clone().serve(stream, peer)).await,
             Err(error) => {
-                pending.dismiss_oldest();
                 if complained.is_none_or(|at| at.elapsed() > COMPLAIN_EVERY) {
                     complained = Some(Instant::now());
                     tracing::warn!(target: "cnode::epmd", %error, "accept failed; going on");
                 }
-                tokio::time::sleep(AFTER_FAILURE).await;
+                // Most likely there are no descriptors left. One that a stranger held serves the next at once.
+                if !pending.dismiss_oldest().await {
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
             }
         }
     }
@@ -185,32 +187,36 @@ async fn accept_loop(listener: TcpListener, visit: Visit) {
 
 /// The requests under way, oldest first. Dropping it ends them all.
 #[derive(Default)]
-struct Pending(VecDeque<AbortHandle>);
+struct Pending(VecDeque<JoinHandle<()>>);
 
 impl Pending {
-    fn admit(&mut self, request: impl Future<Output = ()> + Send + 'static) {
+    async fn admit(&mut self, request: impl Future<Output = ()> + Send + 'static) {
         if self.0.len() >= MAX_PENDING {
             self.0.retain(|request| !request.is_finished());
         }
         if self.0.len() >= MAX_PENDING {
-            self.dismiss_oldest();
+            self.dismiss_oldest().await;
         }
-        self.0.push_back(tokio::spawn(request).abort_handle());
+        self.0.push_back(tokio::spawn(request));
     }
 
-    fn dismiss_oldest(&mut self) {
+    /// Ends the oldest request and waits until its connection is closed; false when there is none.
+    async fn dismiss_oldest(&mut self) -> bool {
         while let Some(oldest) = self.0.pop_front() {
             if !oldest.is_finished() {
                 oldest.abort();
-                return;
+                // Cancelled or finished at the last moment: its connection is closed either way.
+                let _ = oldest.await;
+                return true;
             }
         }
+        false
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
+        self.0.iter().for_each(JoinHandle::abort);
     }
 }
 
