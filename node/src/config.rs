@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::cookie::Cookie;
 use crate::error::StartError;
 use crate::name::NodeName;
+use crate::proto::flags::Flags;
 
 /// Where epmd listens unless told otherwise (erl_dist_protocol, "EPMD protocol"; assigned by IANA).
 pub const EPMD_PORT: u16 = 4369;
@@ -56,6 +57,8 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// What a peer can make us hold.
     pub limits: Limits,
+    /// Capability flags not to offer, for those who know the trade: see [`Flags::offer`]. Default none.
+    pub switched_off: Flags,
 }
 
 /// What one peer, or all callers together, can make this node hold.
@@ -117,6 +120,7 @@ impl Config {
             ticktime: TICKTIME,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             limits: Limits::default(),
+            switched_off: Flags::empty(),
         })
     }
 
@@ -150,7 +154,9 @@ impl Config {
                 self.limits.max_frame
             ));
         }
-        Ok(())
+        Flags::offer(!self.hidden, self.switched_off)
+            .map(drop)
+            .map_err(|indispensable| StartError::Setting(indispensable.to_string()))
     }
 }
 
@@ -197,6 +203,10 @@ mod tests {
         assert!(refused(|c| c.epmd_port = 0).contains("--epmd-port"));
         assert!(refused(|c| c.ticktime = Duration::ZERO).contains("--ticktime"));
         assert!(refused(|c| c.handshake_timeout = Duration::ZERO).contains("handshake"));
+        assert!(
+            refused(|c| c.switched_off = Flags::EXTENDED_PIDS_PORTS)
+                .contains("EXTENDED_PIDS_PORTS")
+        );
         assert!(refused(|c| c.limits.max_frame = 0).contains("--max-frame"));
     }
 }
