@@ -6,9 +6,11 @@
 //!
 //! A cookie never shows: not in `Debug`, not in an error, not in a log; its memory is wiped when it is dropped.
 
+mod create;
+
 use std::fmt;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -22,8 +24,6 @@ pub const MAX_CHARS: usize = 255;
 /// Most bytes read of a cookie file: a cookie, and the line ends and blanks that may follow it. A longer file is
 /// something else.
 const MAX_FILE: u64 = 1024;
-/// Letters in a new cookie, as OTP makes it: log2(26^20) is 94 bits.
-const NEW_LETTERS: usize = 20;
 /// How often, and with what pause, we look again at a file that was made this very moment and is not finished:
 /// OTP creates it readable by all and empty, then writes it, then closes it to others. Half a second in all.
 const FRESH_TRIES: u32 = 10;
@@ -178,8 +178,8 @@ impl Cookie {
             }
         }
         let file = places().next().ok_or(CookieError::NoHome)?;
-        let made =
-            create(file).map_err(|error| CookieError::NotMade { file: file.clone(), error })?;
+        let made = create::create(file)
+            .map_err(|error| CookieError::NotMade { file: file.clone(), error })?;
         let cookie = Self::from_file(file)?;
         let file = file.clone();
         Ok((cookie, if made { CookieSource::Created(file) } else { CookieSource::File(file) }))
@@ -301,65 +301,12 @@ fn is_fresh(file: &Path) -> bool {
     age().is_some_and(|age| age < FRESH)
 }
 
-/// Makes a cookie file; false when somebody else did so first.
-///
-/// It is written under another name and linked into place, so that nobody ever reads half a cookie and nobody's
-/// cookie is overwritten.
-fn create(file: &Path) -> io::Result<bool> {
-    let cookie = random_letters::<NEW_LETTERS>()?;
-    let suffix = random_letters::<8>()?;
-    let mut draft = file.as_os_str().to_owned();
-    draft.push(".");
-    draft.push(String::from_utf8_lossy(suffix.as_slice()).as_ref());
-    let draft = PathBuf::from(draft);
-    let written =
-        write_new(&draft, cookie.as_slice()).and_then(|()| match fs::hard_link(&draft, file) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            // A file system without hard links: then the name itself, which at least overwrites nobody's.
-            Err(_) => match write_new(file, cookie.as_slice()) {
-                Ok(()) => Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-                Err(error) => Err(error),
-            },
-        });
-    // What cannot be removed again is a file that only its owner can read.
-    let _ = fs::remove_file(&draft);
-    written
-}
-
-fn write_new(file: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o400);
-    }
-    let mut opened = options.open(file)?;
-    opened.write_all(content)?;
-    opened.sync_all()
-}
-
-/// Capital letters, each of the 26 as likely as any other, from the operating system's randomness.
-fn random_letters<const N: usize>() -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut letters = Zeroizing::new(Vec::with_capacity(N));
-    let mut bytes = Zeroizing::new([0_u8; 64]);
-    while letters.len() < N {
-        getrandom::fill(bytes.as_mut_slice()).map_err(io::Error::other)?;
-        // 234 is nine times 26: bytes from there on would favour the first letters.
-        let fair = bytes.iter().filter(|byte| **byte < 234).map(|byte| b'A' + byte % 26);
-        let missing = N - letters.len();
-        letters.extend(fair.take(missing));
-    }
-    Ok(letters)
-}
-
 #[cfg(test)]
 #[cfg(unix)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use super::create::write_new;
     use super::*;
 
     fn file_with(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
