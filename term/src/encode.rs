@@ -1,0 +1,334 @@
+//! Nodes to bytes, in the forms OTP 26 and later write. No recursion; nothing allocated but for nesting deeper than eight containers at once.
+
+use bytes::Bytes;
+
+use crate::encoder::Encoder;
+use crate::node::{Kind, Node};
+use crate::order::{Chain, Context, Link, fixed_part, mask};
+use crate::tag::*;
+use crate::term::TermRef;
+
+/// Longest list of bytes that goes out as `STRING_EXT`, whose length has 16 bits.
+const MAX_STRING: usize = u16::MAX as usize;
+
+/// Children still to be written, or a size to be filled in after them.
+#[derive(Clone, Copy)]
+enum Frame {
+    Run {
+        at: usize,
+        left: usize,
+    },
+    List {
+        chain: Chain,
+    },
+    /// The size of a closure, counted from here, is put here.
+    Size {
+        at: usize,
+    },
+}
+
+/// Frames of up to eight levels in place; more on the heap.
+struct Stack {
+    near: [Frame; 8],
+    length: usize,
+    far: Vec<Frame>,
+}
+
+impl Stack {
+    const fn new() -> Self {
+        Self { near: [Frame::Run { at: 0, left: 0 }; 8], length: 0, far: Vec::new() }
+    }
+
+    #[inline]
+    fn push(&mut self, frame: Frame) {
+        match self.near.get_mut(self.length) {
+            Some(place) => *place = frame,
+            None => self.far.push(frame),
+        }
+        self.length += 1;
+    }
+
+    #[inline]
+    fn pop(&mut self) {
+        if self.length > self.near.len() {
+            self.far.pop();
+        }
+        self.length = self.length.saturating_sub(1);
+    }
+
+    #[inline]
+    fn last(&mut self) -> Option<&mut Frame> {
+        let index = self.length.checked_sub(1)?;
+        match self.near.get_mut(index) {
+            Some(frame) => Some(frame),
+            None => self.far.last_mut(),
+        }
+    }
+}
+
+/// Where the bytes go: into one buffer, or large binaries beside it by reference.
+pub(crate) trait Sink {
+    /// The buffer for everything small.
+    fn buffer(&mut self) -> &mut Vec<u8>;
+    /// A binary's content.
+    fn content(&mut self, term: TermRef<'_>, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    #[inline(always)]
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        self
+    }
+
+    #[inline(always)]
+    fn content(&mut self, _term: TermRef<'_>, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Output in pieces, large binaries among them by reference.
+#[derive(Default)]
+pub(crate) struct Pieces {
+    buffer: Vec<u8>,
+    pieces: Vec<Bytes>,
+}
+
+/// Binaries from this size on go out by reference: copying less costs less than one more piece of vectored output (`research`: a page or two).
+const BY_REFERENCE: usize = 64 * 1024;
+
+impl Sink for Pieces {
+    fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    fn content(&mut self, term: TermRef<'_>, bytes: &[u8]) {
+        match term.shared {
+            Some(shared) if bytes.len() >= BY_REFERENCE => {
+                let head = std::mem::take(&mut self.buffer);
+                if !head.is_empty() {
+                    self.pieces.push(head.into());
+                }
+                self.pieces.push(shared.bytes().slice_ref(bytes));
+            }
+            _ => self.buffer.extend_from_slice(bytes),
+        }
+    }
+}
+
+impl Pieces {
+    pub(crate) fn finish(mut self) -> Vec<Bytes> {
+        if !self.buffer.is_empty() {
+            self.pieces.push(self.buffer.into());
+        }
+        self.pieces
+    }
+}
+
+/// Writes a term, without 131, to the end of `out`.
+pub(crate) fn term(root: TermRef<'_>, out: &mut impl Sink) {
+    let context = root.context();
+    let mut stack = Stack::new();
+    let mut node = root.node;
+    loop {
+        if let Some(frame) = one(root, context, node, out, &mut stack) {
+            stack.push(frame);
+        }
+        loop {
+            let Some(frame) = stack.last() else { return };
+            match frame {
+                Frame::Run { at, left } => {
+                    node = context.at(*at);
+                    *at += 1;
+                    *left -= 1;
+                    if *left == 0 {
+                        stack.pop();
+                    }
+                    break;
+                }
+                Frame::List { chain } => match chain.next(context) {
+                    Link::Element(element) => {
+                        node = element;
+                        break;
+                    }
+                    Link::Tail(tail) => {
+                        stack.pop();
+                        node = tail;
+                        break;
+                    }
+                    Link::End => {
+                        out.buffer().push(NIL_EXT);
+                        stack.pop();
+                    }
+                },
+                Frame::Size { at } => {
+                    let at = *at;
+                    stack.pop();
+                    let buffer = out.buffer();
+                    let size = (buffer.len() - at) as u32;
+                    if let Some(place) = buffer.get_mut(at..at + 4) {
+                        place.copy_from_slice(&size.to_be_bytes());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes a leaf, or the head of a container and returns what is to follow.
+#[inline]
+fn one(
+    root: TermRef<'_>,
+    context: Context<'_>,
+    node: Node,
+    out: &mut impl Sink,
+    stack: &mut Stack,
+) -> Option<Frame> {
+    match node.kind {
+        Kind::Int => Encoder::new(out.buffer()).integer(node.b as i64),
+        Kind::Atom => Encoder::new(out.buffer()).atom_utf8(node.span(context.bytes)),
+        Kind::Nil => out.buffer().push(NIL_EXT),
+        Kind::Binary => {
+            let bytes = node.span(context.bytes);
+            Encoder::new(out.buffer()).counted(BINARY_EXT, bytes.len());
+            out.content(root, bytes);
+        }
+        Kind::Tuple => {
+            Encoder::new(out.buffer()).tuple_header(node.count());
+            return run(node.first(), node.count());
+        }
+        Kind::Float => {
+            let [a, b, c, d, e, f, g, h] = node.b.to_be_bytes();
+            out.buffer().extend_from_slice(&[NEW_FLOAT_EXT, a, b, c, d, e, f, g, h]);
+        }
+        Kind::List => return list(context, node, out.buffer()),
+        Kind::Map => {
+            Encoder::new(out.buffer()).map_header(node.count());
+            return run(node.first(), 2 * node.count());
+        }
+        Kind::Pid | Kind::Reference | Kind::Port => identifier(context, node, out.buffer()),
+        _ => return rare(context, node, out.buffer(), stack),
+    }
+    None
+}
+
+const fn run(at: usize, left: usize) -> Option<Frame> {
+    if left == 0 { None } else { Some(Frame::Run { at, left }) }
+}
+
+#[inline(never)]
+fn rare(context: Context<'_>, node: Node, out: &mut Vec<u8>, stack: &mut Stack) -> Option<Frame> {
+    let mut encoder = Encoder::new(out);
+    match node.kind {
+        Kind::AtomCached | Kind::AtomLatin1 => {
+            if let Some(atom) = context.atom(node) {
+                encoder.atom_ref(atom);
+            }
+        }
+        Kind::Big => encoder.magnitude(node.extra != 0, node.span(context.bytes)),
+        Kind::String => encoder.byte_list(node.span(context.bytes)),
+        Kind::Bits => {
+            let bytes = node.span(context.bytes);
+            encoder.counted(BIT_BINARY_EXT, bytes.len());
+            out.push(node.extra);
+            if let Some((last, whole)) = bytes.split_last() {
+                out.extend_from_slice(whole);
+                out.push(last & mask(node.extra));
+            }
+        }
+        Kind::Local => encoder.raw(node.span(context.bytes)),
+        Kind::Export => {
+            out.push(EXPORT_EXT);
+            return run(node.first(), 3);
+        }
+        Kind::Fun => {
+            out.push(NEW_FUN_EXT);
+            stack.push(Frame::Size { at: out.len() });
+            out.extend_from_slice(&[0; 4]);
+            out.extend_from_slice(fixed_part(context, node));
+            out.extend_from_slice(&(node.a.saturating_sub(4)).to_be_bytes());
+            return run(node.first(), node.count());
+        }
+        Kind::Record => {
+            encoder.counted(NATIVE_RECORD_EXT, node.count());
+            out.push(node.extra);
+            return run(node.first(), 2 + 2 * node.count());
+        }
+        _ => {}
+    }
+    None
+}
+
+/// A list of bytes goes out as a string if it is short enough, as the BEAM does it.
+fn list(context: Context<'_>, node: Node, out: &mut Vec<u8>) -> Option<Frame> {
+    let chain = Chain::new(node);
+    let first_is_byte =
+        matches!(context.at(node.first()), Node { kind: Kind::Int, b: 0..=255, .. });
+    if first_is_byte && let Some(length) = byte_list_length(context, chain) {
+        out.push(STRING_EXT);
+        out.extend_from_slice(&(length as u16).to_be_bytes());
+        let mut rest = chain;
+        while let Link::Element(element) = rest.next(context) {
+            out.push(element.b as u8);
+        }
+        return None;
+    }
+    let simple = !matches!(context.at(node.first() + node.count()).kind, Kind::List | Kind::String);
+    let length = if simple {
+        node.count()
+    } else {
+        let mut rest = chain;
+        let mut length = 0;
+        while let Link::Element(_) = rest.next(context) {
+            length += 1;
+        }
+        length
+    };
+    Encoder::new(out).list_header(length);
+    if simple { run(node.first(), length + 1) } else { Some(Frame::List { chain }) }
+}
+
+/// The length of a proper list of bytes that fits a string.
+fn byte_list_length(context: Context<'_>, mut chain: Chain) -> Option<usize> {
+    let mut length = 0;
+    loop {
+        match chain.next(context) {
+            Link::Element(Node { kind: Kind::Int, b: 0..=255, .. }) if length < MAX_STRING => {
+                length += 1
+            }
+            Link::End => return Some(length),
+            _ => return None,
+        }
+    }
+}
+
+/// An identifier goes out as it came if it is in today's form with its own atom; otherwise it is written anew.
+fn identifier(context: Context<'_>, node: Node, out: &mut Vec<u8>) {
+    let bytes = node.span(context.bytes);
+    let today = match bytes {
+        [NEW_PID_EXT, SMALL_ATOM_UTF8_EXT, ..]
+        | [NEWER_REFERENCE_EXT, _, _, SMALL_ATOM_UTF8_EXT, ..] => true,
+        [NEW_PORT_EXT, SMALL_ATOM_UTF8_EXT, ..] => true,
+        _ => false,
+    };
+    if today {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    let Some(parts) = context.identifier(node) else { return };
+    let mut encoder = Encoder::new(out);
+    match node.kind {
+        Kind::Pid => {
+            encoder.raw(&[NEW_PID_EXT]);
+            encoder.atom_ref(parts.node);
+            encoder.words(&[parts.id as u32, parts.serial, parts.creation]);
+        }
+        Kind::Port => encoder.port(&parts.port()),
+        _ => {
+            encoder.raw(&[NEWER_REFERENCE_EXT]);
+            encoder.raw(&((parts.words.len() / 4) as u16).to_be_bytes());
+            encoder.atom_ref(parts.node);
+            encoder.words(&[parts.creation]);
+            encoder.raw(parts.words);
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! How serde walks through what a term contains: elements, pairs, the fields of records, variants.
+
+use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+
+use super::de::Deserializer;
+use super::error::{Error, Segment};
+use super::own;
+use crate::atom::AtomRef;
+use crate::error::DecodeErrorKind;
+use crate::tag::*;
+
+/// The elements of a tuple or of a list, whichever tags the list is made of.
+pub(super) struct Elements<'a, 'de> {
+    deserializer: &'a mut Deserializer<'de>,
+    left: usize,
+    index: usize,
+    /// Elements of a `STRING_EXT`.
+    string: &'de [u8],
+    /// A list has a tail after its elements.
+    list: bool,
+}
+
+impl<'a, 'de> Elements<'a, 'de> {
+    pub(super) const fn tuple(deserializer: &'a mut Deserializer<'de>, arity: usize) -> Self {
+        Self { deserializer, left: arity, index: 0, string: &[], list: false }
+    }
+
+    pub(super) fn list(deserializer: &'a mut Deserializer<'de>) -> Result<Self, Error> {
+        if !deserializer.cursor.is_list() {
+            return Err(deserializer.expected("list"));
+        }
+        let mut elements = Self { deserializer, left: 0, index: 0, string: &[], list: true };
+        elements.next_piece()?;
+        Ok(elements)
+    }
+
+    /// The list that begins here: the whole one, or the tail of what was read so far.
+    fn next_piece(&mut self) -> Result<(), Error> {
+        match self.deserializer.cursor.peek_tag() {
+            Some(STRING_EXT) => {
+                self.string = self.deserializer.cursor.string()?;
+                self.list = false;
+            }
+            Some(NIL_EXT | LIST_EXT) => {
+                self.left = self.deserializer.cursor.list_header()?;
+                self.list = self.left > 0;
+            }
+            _ => return Err(self.deserializer.expected("[] at the end of a list")),
+        }
+        Ok(())
+    }
+
+    /// After the visitor: there must be nothing left that it did not take.
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        if self.advance()? {
+            Err(Error::new(format_args!("expected {} elements, found more", self.index)))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether there is another element.
+    #[inline]
+    fn advance(&mut self) -> Result<bool, Error> {
+        while self.left == 0 && self.string.is_empty() {
+            if !self.list {
+                return Ok(false);
+            }
+            self.next_piece()?;
+        }
+        Ok(true)
+    }
+}
+
+impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        if !self.advance()? {
+            return Ok(None);
+        }
+        let index = self.index;
+        self.index += 1;
+        let value = match self.string.split_first() {
+            Some((&byte, rest)) => {
+                self.string = rest;
+                seed.deserialize(IntoDeserializer::<Error>::into_deserializer(byte))
+            }
+            None => {
+                self.left -= 1;
+                seed.deserialize(&mut *self.deserializer)
+            }
+        };
+        match value {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.within(Segment::Index(index))),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        // Never more than there are bytes left; serde reserves at most 1 MiB for it.
+        Some(self.left.max(self.string.len()))
+    }
+}
+
+/// The pairs of a map.
+pub(super) struct Entries<'a, 'de> {
+    deserializer: &'a mut Deserializer<'de>,
+    left: usize,
+    fields: bool,
+    /// The start of the last key, for the path.
+    key: crate::cursor::Cursor<'de>,
+    /// The name of the Elixir struct that this must be.
+    expected: Option<&'static str>,
+}
+
+impl<'a, 'de> Entries<'a, 'de> {
+    pub(super) fn new(deserializer: &'a mut Deserializer<'de>, pairs: usize, fields: bool) -> Self {
+        let key = deserializer.cursor.clone();
+        Self { deserializer, left: pairs, fields, key, expected: None }
+    }
+
+    pub(super) const fn expect_struct(&mut self, name: &'static str) {
+        self.expected = Some(name);
+    }
+
+    pub(super) fn finish(mut self) -> Result<(), Error> {
+        self.pass_struct_name()?;
+        if let Some(name) = self.expected {
+            return Err(Error::new(format_args!(
+                "expected Elixir struct {name}, found a map without __struct__"
+            )));
+        }
+        if self.left > 0 {
+            Err(Error::new(format_args!("{} pairs too many", self.left)))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Checks and passes over `__struct__` where a struct is wanted.
+    fn pass_struct_name(&mut self) -> Result<(), Error> {
+        if let Some(name) = self.expected
+            && self.left > 0
+            && self.deserializer.atom_ahead().is_some_and(|atom| atom == "__struct__")
+        {
+            self.deserializer.cursor.atom_ref()?;
+            let module = self.deserializer.atom_ahead();
+            let matches = module.is_some_and(|module| {
+                module == *name || module.as_str().strip_prefix("Elixir.") == Some(name)
+            });
+            if !matches {
+                let error = self.deserializer.expected(format_args!("Elixir struct {name}"));
+                return Err(error.within(Segment::Key("__struct__".to_owned())));
+            }
+            self.deserializer.cursor.atom_ref()?;
+            self.left -= 1;
+            self.expected = None;
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn key_text(&self) -> String {
+        key_text(&self.key)
+    }
+}
+
+/// A key for the path: the name of an atom, the text of a binary, anything else as it prints.
+fn key_text(key: &crate::cursor::Cursor<'_>) -> String {
+    let mut key = key.clone();
+    if let Ok(atom) = key.atom_ref() {
+        return atom.to_string();
+    }
+    match key.term() {
+        Ok(term) => term.as_str().map_or_else(|| term.to_string(), |text| format!("<<{text:?}>>")),
+        Err(_) => "?".to_owned(),
+    }
+}
+
+impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        if self.expected.is_some() {
+            self.pass_struct_name()?;
+        }
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.key = self.deserializer.cursor.clone();
+        // A key that cannot be a field's name is passed over like any other unknown one.
+        let cursor = &self.deserializer.cursor;
+        if self.fields && !cursor.is_atom() && cursor.peek_tag() != Some(BINARY_EXT) {
+            self.deserializer.cursor.skip_term()?;
+            return seed.deserialize(IntoDeserializer::<Error>::into_deserializer("")).map(Some);
+        }
+        seed.deserialize(&mut *self.deserializer).map(Some)
+    }
+
+    #[inline]
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        match seed.deserialize(&mut *self.deserializer) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.within(Segment::Key(self.key_text()))),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// A list of `{Key, Value}` and of keys alone, which stand for `{Key, true}` as `proplists` has it.
+pub(super) struct Properties<'a, 'de> {
+    deserializer: &'a mut Deserializer<'de>,
+    left: usize,
+    begun: bool,
+    alone: bool,
+    key: crate::cursor::Cursor<'de>,
+}
+
+impl<'a, 'de> Properties<'a, 'de> {
+    pub(super) fn new(deserializer: &'a mut Deserializer<'de>) -> Self {
+        let key = deserializer.cursor.clone();
+        Self { deserializer, left: 0, begun: false, alone: false, key }
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Properties<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let cursor = &mut self.deserializer.cursor;
+        if !self.begun {
+            self.begun = true;
+            self.left = match cursor.list_header() {
+                Ok(left) => left,
+                Err(_) => return Err(self.deserializer.expected("list of {Key, Value}")),
+            };
+            if self.left == 0 {
+                return Ok(None);
+            }
+        } else if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.alone = cursor.is_atom();
+        if !self.alone {
+            let at = cursor.clone();
+            if !matches!(cursor.tuple_header(), Ok(2)) {
+                *cursor = at;
+                return Err(self.deserializer.expected("{Key, Value}"));
+            }
+        }
+        self.key = self.deserializer.cursor.clone();
+        let key = seed.deserialize(&mut *self.deserializer)?;
+        Ok(Some(key))
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        let value = if self.alone {
+            seed.deserialize(IntoDeserializer::<Error>::into_deserializer(true))
+        } else {
+            seed.deserialize(&mut *self.deserializer)
+        };
+        let value = value.map_err(|error| error.within(Segment::Key(key_text(&self.key))))?;
+        if self.left == 0 && self.deserializer.cursor.nil().is_err() {
+            return Err(self.deserializer.expected("[] at the end of a list"));
+        }
+        Ok(value)
+    }
+}
+
+/// The fields of a record, whose names stand in the type alone.
+pub(super) struct Fields<'a, 'de> {
+    deserializer: &'a mut Deserializer<'de>,
+    names: &'static [&'static str],
+    next: usize,
+}
+
+impl<'a, 'de> Fields<'a, 'de> {
+    pub(super) const fn new(
+        deserializer: &'a mut Deserializer<'de>,
+        names: &'static [&'static str],
+    ) -> Self {
+        Self { deserializer, names, next: 0 }
+    }
+}
+
+impl<'de> de::MapAccess<'de> for Fields<'_, 'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Error> {
+        let Some(name) = self.names.get(self.next) else { return Ok(None) };
+        self.next += 1;
+        seed.deserialize(IntoDeserializer::<Error>::into_deserializer(*name)).map(Some)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
+        let name = self.names.get(self.next.saturating_sub(1)).copied().unwrap_or_default();
+        seed.deserialize(&mut *self.deserializer)
+            .map_err(|error| error.within(Segment::Key(name.to_owned())))
+    }
+}
+
+/// A variant: an atom, or a tuple of `arity` that begins with one.
+pub(super) struct Variant<'a, 'de> {
+    deserializer: &'a mut Deserializer<'de>,
+    arity: usize,
+    /// `ok` and `error` stand for `Ok` and `Err`.
+    result: bool,
+}
+
+impl<'a, 'de> Variant<'a, 'de> {
+    pub(super) const fn new(
+        deserializer: &'a mut Deserializer<'de>,
+        arity: usize,
+        result: bool,
+    ) -> Self {
+        Self { deserializer, arity, result }
+    }
+
+    fn of_arity(&self, expected: usize) -> Result<(), Error> {
+        if self.arity == expected {
+            return Ok(());
+        }
+        let found = match self.arity {
+            0 => "the atom alone".to_owned(),
+            arity => format!("tuple of {arity} elements"),
+        };
+        Err(Error::new(format_args!("expected tuple of {expected} elements, found {found}")))
+    }
+}
+
+impl<'a, 'de> de::EnumAccess<'de> for Variant<'a, 'de> {
+    type Error = Error;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
+        let atom = self.deserializer.cursor.atom_ref()?;
+        let name = |atom: AtomRef<'de>| match () {
+            () if self.result && atom == "ok" => "Ok".into(),
+            () if self.result && atom == "error" => "Err".into(),
+            () => atom.as_str(),
+        };
+        let value = seed.deserialize(Name(name(atom)))?;
+        Ok((value, self))
+    }
+}
+
+/// The name of a variant.
+struct Name<'de>(std::borrow::Cow<'de, str>);
+
+impl<'de> de::Deserializer<'de> for Name<'de> {
+    type Error = Error;
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        own::visit_text(self.0, visitor)
+    }
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
+    type Error = Error;
+
+    fn unit_variant(self) -> Result<(), Error> {
+        match self.arity {
+            0 => Ok(()),
+            arity => Err(Error::new(format_args!(
+                "expected the atom alone, found tuple of {arity} elements"
+            ))),
+        }
+    }
+
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
+        if self.arity == 0 && self.result {
+            return seed.deserialize(IntoDeserializer::<Error>::into_deserializer(()));
+        }
+        self.of_arity(2)?;
+        seed.deserialize(&mut *self.deserializer).map_err(|error| error.within(Segment::Index(1)))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Error> {
+        self.of_arity(length + 1)?;
+        let mut elements = Elements::tuple(self.deserializer, length);
+        // In the path, elements count from the atom.
+        elements.index = 1;
+        let value = visitor.visit_seq(&mut elements)?;
+        elements.finish()?;
+        Ok(value)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.of_arity(2)?;
+        let value =
+            de::Deserializer::deserialize_struct(&mut *self.deserializer, "", fields, visitor);
+        value.map_err(|error| error.within(Segment::Index(1)))
+    }
+}
+
+impl From<DecodeErrorKind> for Error {
+    fn from(kind: DecodeErrorKind) -> Self {
+        kind.at(0).into()
+    }
+}

@@ -1,0 +1,272 @@
+//! Walks over terms without building anything: where they end, how many parts they have, whether their form is right.
+
+use crate::atom::Atom;
+use crate::decode::{check_atom, parse_old_float};
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::identifier;
+use crate::tag::*;
+
+/// A reader over bytes with the atoms its cache references mean. Counts instead of a stack: depth costs nothing.
+struct Walk<'a> {
+    input: &'a [u8],
+    pos: usize,
+    atoms: &'a [Atom],
+    /// Terms still to be read.
+    pending: usize,
+}
+
+/// The end of the term at `pos`, having checked everything but the keys of maps.
+pub(crate) fn term(input: &[u8], atoms: &[Atom], pos: usize) -> Result<usize, DecodeError> {
+    let mut walk = Walk { input, pos, atoms, pending: 1 };
+    while walk.pending > 0 {
+        walk.step()?;
+    }
+    Ok(walk.pos)
+}
+
+/// One tag and its own data: where its children begin, and how many there are. Atoms inside an identifier are its data.
+pub(crate) fn one(input: &[u8], atoms: &[Atom], pos: usize) -> Result<(usize, usize), DecodeError> {
+    let mut walk = Walk { input, pos, atoms, pending: 1 };
+    walk.step()?;
+    Ok((walk.pos, walk.pending))
+}
+
+/// How many nodes the term at `pos` needs, at most one per byte; stops at the first error, which the decoder will meet too.
+pub(crate) fn count_nodes(input: &[u8], atoms: &[Atom], pos: usize) -> usize {
+    let mut walk = Walk { input, pos, atoms, pending: 1 };
+    let mut nodes = 0;
+    while walk.pending > 0 && walk.step().is_ok() {
+        nodes += 1;
+    }
+    nodes + walk.pending
+}
+
+/// Whether an `EXPORT_EXT` at `pos` has its two atoms and small integer.
+pub(crate) fn export(input: &[u8], cache: &[Atom], pos: usize) -> Result<(), DecodeError> {
+    let arity = atoms(input, cache, pos, 2)?;
+    match input.get(arity) {
+        Some(&SMALL_INTEGER_EXT) => Ok(()),
+        Some(_) => Err(DecodeErrorKind::BadFun("an arity that is no small integer").at(arity)),
+        None => Err(DecodeErrorKind::Truncated.at(arity)),
+    }
+}
+
+/// Whether module, old index, old uniq and pid of a closure are of their kinds.
+pub(crate) fn fun_head(input: &[u8], cache: &[Atom], pos: usize) -> Result<(), DecodeError> {
+    let mut at = atoms(input, cache, pos, 1)?;
+    for _ in 0..2 {
+        match input.get(at) {
+            Some(&(SMALL_INTEGER_EXT | INTEGER_EXT | SMALL_BIG_EXT | LARGE_BIG_EXT)) => {
+                at = term(input, cache, at)?
+            }
+            Some(_) => {
+                return Err(
+                    DecodeErrorKind::BadFun("an old index or uniq that is no integer").at(at)
+                );
+            }
+            None => return Err(DecodeErrorKind::Truncated.at(at)),
+        }
+    }
+    match input.get(at) {
+        Some(&(NEW_PID_EXT | PID_EXT)) => Ok(()),
+        Some(_) => Err(DecodeErrorKind::BadFun("a creator that is no pid").at(at)),
+        None => Err(DecodeErrorKind::Truncated.at(at)),
+    }
+}
+
+/// Whether `count` atoms stand at `pos`; the end.
+pub(crate) fn atoms(
+    input: &[u8],
+    cache: &[Atom],
+    pos: usize,
+    count: usize,
+) -> Result<usize, DecodeError> {
+    let mut walk = Walk { input, pos, atoms: cache, pending: 0 };
+    for _ in 0..count {
+        match input.get(walk.pos) {
+            Some(&tag) if is_atom(tag) => {
+                walk.pending = 1;
+                walk.step()?;
+            }
+            Some(_) => {
+                return Err(DecodeErrorKind::Expected { expected: "atom", found: "another term" }
+                    .at(walk.pos));
+            }
+            None => return Err(DecodeErrorKind::Truncated.at(walk.pos)),
+        }
+    }
+    Ok(walk.pos)
+}
+
+/// Whether a tag is one of an atom.
+pub(crate) const fn is_atom(tag: u8) -> bool {
+    matches!(tag, SMALL_ATOM_UTF8_EXT | ATOM_UTF8_EXT | SMALL_ATOM_EXT | ATOM_EXT | ATOM_CACHE_REF)
+}
+
+impl Walk<'_> {
+    #[inline(always)]
+    fn step(&mut self) -> Result<(), DecodeError> {
+        let at = self.pos;
+        let Some(&tag) = self.input.get(at) else { return Err(DecodeErrorKind::Truncated.at(at)) };
+        self.pos = at + 1;
+        self.pending -= 1;
+        match tag {
+            SMALL_ATOM_UTF8_EXT => {
+                let length = usize::from(self.u8()?);
+                self.atom_utf8(length)
+            }
+            SMALL_INTEGER_EXT => self.skip(1),
+            INTEGER_EXT => self.skip(4),
+            NIL_EXT => Ok(()),
+            SMALL_TUPLE_EXT => {
+                let arity = usize::from(self.u8()?);
+                self.children(arity)
+            }
+            BINARY_EXT => {
+                let length = self.length()?;
+                self.skip(length)
+            }
+            LIST_EXT => {
+                let length = self.length()?;
+                if length == 0 { Ok(()) } else { self.children(length.saturating_add(1)) }
+            }
+            MAP_EXT => {
+                let pairs = self.length()?;
+                self.children(pairs.saturating_mul(2))
+            }
+            _ => self.rare(tag, at),
+        }
+    }
+
+    #[inline(never)]
+    fn rare(&mut self, tag: u8, at: usize) -> Result<(), DecodeError> {
+        match tag {
+            NEW_FLOAT_EXT => {
+                let value = f64::from_bits(u64::from_be_bytes(self.array()?));
+                if value.is_finite() { Ok(()) } else { Err(DecodeErrorKind::BadFloat.at(at)) }
+            }
+            ATOM_CACHE_REF => {
+                let index = self.u8()?;
+                if usize::from(index) < self.atoms.len() {
+                    return Ok(());
+                }
+                Err(DecodeErrorKind::BadCacheRef { index, len: self.atoms.len() }.at(at))
+            }
+            NEW_PID_EXT | PID_EXT | NEWER_REFERENCE_EXT | NEW_REFERENCE_EXT | REFERENCE_EXT
+            | V4_PORT_EXT | NEW_PORT_EXT | PORT_EXT => {
+                let rest = self.input.get(at..).unwrap_or_default();
+                let length = identifier::check(rest, self.atoms)
+                    .map_err(|error| error.kind.at(at + error.offset))?;
+                self.pos = at + length;
+                Ok(())
+            }
+            STRING_EXT => {
+                let length = usize::from(u16::from_be_bytes(self.array()?));
+                self.skip(length)
+            }
+            LARGE_TUPLE_EXT => {
+                let arity = self.length()?;
+                self.children(arity)
+            }
+            ATOM_UTF8_EXT => {
+                let length = usize::from(u16::from_be_bytes(self.array()?));
+                self.atom_utf8(length)
+            }
+            SMALL_ATOM_EXT => {
+                let length = usize::from(self.u8()?);
+                self.skip(length)
+            }
+            ATOM_EXT => {
+                let length = usize::from(u16::from_be_bytes(self.array()?));
+                if length > crate::atom::MAX_ATOM_CHARACTERS {
+                    return Err(DecodeErrorKind::AtomTooLong.at(self.pos));
+                }
+                self.skip(length)
+            }
+            SMALL_BIG_EXT => {
+                let length = usize::from(self.u8()?);
+                self.skip(length + 1)
+            }
+            LARGE_BIG_EXT => {
+                let length = self.length()?;
+                self.skip(length.saturating_add(1))
+            }
+            FLOAT_EXT => {
+                let text: [u8; 31] = self.array()?;
+                parse_old_float(&text).map(|_| ()).ok_or_else(|| DecodeErrorKind::BadFloat.at(at))
+            }
+            BIT_BINARY_EXT => {
+                let length = self.length()?;
+                let bits = self.u8()?;
+                match (length, bits) {
+                    (0, 0) | (1.., 1..=8) => self.skip(length),
+                    _ => Err(DecodeErrorKind::BadBits(bits).at(at)),
+                }
+            }
+            EXPORT_EXT => {
+                export(self.input, self.atoms, self.pos)?;
+                self.children(3)
+            }
+            NEW_FUN_EXT => {
+                self.skip(25)?;
+                let free = self.length()?;
+                fun_head(self.input, self.atoms, self.pos)?;
+                self.children(free.saturating_add(4))
+            }
+            NATIVE_RECORD_EXT => {
+                let fields = self.length()?;
+                let _flags = self.u8()?;
+                let names = fields.saturating_add(2);
+                atoms(self.input, self.atoms, self.pos, names)?;
+                self.children(names.saturating_add(fields))
+            }
+            other => Err(DecodeErrorKind::UnknownTag(other).at(at)),
+        }
+    }
+
+    #[inline(always)]
+    fn children(&mut self, children: usize) -> Result<(), DecodeError> {
+        if children > self.input.len() - self.pos {
+            return Err(DecodeErrorKind::Truncated.at(self.pos));
+        }
+        self.pending += children;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn skip(&mut self, length: usize) -> Result<(), DecodeError> {
+        if length > self.input.len() - self.pos {
+            return Err(DecodeErrorKind::Truncated.at(self.pos));
+        }
+        self.pos += length;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn u8(&mut self) -> Result<u8, DecodeError> {
+        let [byte] = self.array()?;
+        Ok(byte)
+    }
+
+    #[inline(always)]
+    fn length(&mut self) -> Result<usize, DecodeError> {
+        Ok(u32::from_be_bytes(self.array()?) as usize)
+    }
+
+    #[inline(always)]
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let Some(bytes) = self.input.get(self.pos..).and_then(|rest| rest.first_chunk::<N>())
+        else {
+            return Err(DecodeErrorKind::Truncated.at(self.pos));
+        };
+        self.pos += N;
+        Ok(*bytes)
+    }
+
+    #[inline(always)]
+    fn atom_utf8(&mut self, length: usize) -> Result<(), DecodeError> {
+        let from = self.pos;
+        self.skip(length)?;
+        check_atom(self.input.get(from..self.pos).unwrap_or_default(), from)
+    }
+}

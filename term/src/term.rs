@@ -1,0 +1,898 @@
+//! `Term`, any Erlang value, and `TermRef`, a part of one.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use num_bigint::{BigInt, Sign};
+
+use crate::atom::{Atom, AtomRef};
+use crate::block::Shared;
+use crate::compress;
+use crate::decode::{self, Decoded, Place};
+use crate::encode::{self, Pieces};
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::hash;
+use crate::limits::Limits;
+use crate::node::{Kind, Node};
+use crate::order::{self, Chain, Context, Link, Mode};
+use crate::pid::Pid;
+use crate::port::Port;
+use crate::reference::Reference;
+use crate::tag::VERSION_MAGIC;
+use crate::view::{List, Map, Tuple, View};
+
+/// Any Erlang value: received, or made by the program with [`term!`](crate::term!), `From` or `serde`.
+///
+/// * `==` and `Hash` are Erlang's `=:=` (as of OTP 27, so `0.0` and `-0.0` differ); `Ord` is total and exact, the order of map
+///   keys. Erlang's own `==` and `<` are in [`order`](mod@crate::order).
+/// * It is one shared block, however large: a clone costs a reference count, a part is seen without copying ([`Term::view`], [`Term::as_tuple`] ...).
+///   Nothing about it uses the stack in proportion to its depth.
+/// * A charlist is a list and an integer an integer, whichever tag carried it.
+///
+/// ```
+/// use term::{Term, term};
+/// let reply: Term = term!({ok, [1, 2, 3]});
+/// let tuple = reply.as_tuple().unwrap();
+/// assert!(tuple.get(0).unwrap().as_atom().unwrap() == "ok");
+/// assert_eq!(tuple.get(1).unwrap().as_list().unwrap().len(), 3);
+/// ```
+#[derive(Clone)]
+pub struct Term {
+    pub(crate) shared: Option<Shared>,
+    pub(crate) node: Node,
+}
+
+/// A part of a [`Term`], seen where it lies; [`TermRef::to_term`] makes it one of its own.
+#[derive(Clone, Copy)]
+pub struct TermRef<'a> {
+    pub(crate) shared: Option<&'a Shared>,
+    pub(crate) node: Node,
+}
+
+impl Term {
+    /// `[]`.
+    pub const NIL: Self = Self::leaf(Node::NIL);
+
+    /// What `term_to_binary/1` made (any of its options), as `binary_to_term/1` reads it. Binaries stay slices of `bytes`; bytes after the term are not looked at.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for everything that OTP refuses, and for a compressed term that says it is larger than the default [`Limits`] allow.
+    ///
+    /// ```
+    /// use term::Term;
+    /// assert_eq!(Term::decode(vec![131, 97, 42])?, Term::from(42));
+    /// assert!(Term::decode(vec![131, 108, 255, 255, 255, 255]).is_err());
+    /// # Ok::<(), term::DecodeError>(())
+    /// ```
+    pub fn decode(bytes: impl Into<Bytes>) -> Result<Self, DecodeError> {
+        Self::decode_with(bytes, &Limits::DEFAULT)
+    }
+
+    /// As [`Term::decode`], with limits of your own.
+    ///
+    /// # Errors
+    /// As [`Term::decode`].
+    pub fn decode_with(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self, DecodeError> {
+        Self::decode_used(bytes, limits).map(|(term, _)| term)
+    }
+
+    /// As [`Term::decode_with`]; also says how many bytes the term took, as `binary_to_term(Binary, [used])` does.
+    ///
+    /// # Errors
+    /// As [`Term::decode`].
+    pub fn decode_used(
+        bytes: impl Into<Bytes>,
+        limits: &Limits,
+    ) -> Result<(Self, usize), DecodeError> {
+        let bytes = bytes.into();
+        match bytes.first() {
+            Some(&VERSION_MAGIC) => {}
+            Some(&other) => return Err(DecodeErrorKind::BadVersion(other).at(0)),
+            None => return Err(DecodeErrorKind::Truncated.at(0)),
+        }
+        if compress::is_compressed(&bytes) {
+            let (inflated, used) = compress::inflate(&bytes, limits)?;
+            let (term, _) = Self::decode_at(inflated, 0, None, Place::Inside)?;
+            return Ok((term, used));
+        }
+        Self::decode_at(bytes, 1, None, Place::AfterVersion)
+    }
+
+    /// A term without 131, and the atoms its cache references mean.
+    pub(crate) fn decode_fragment(
+        bytes: Bytes,
+        atoms: Option<Arc<[Atom]>>,
+    ) -> Result<Self, DecodeError> {
+        Self::decode_at(bytes, 0, atoms, Place::Inside).map(|(term, _)| term)
+    }
+
+    pub(crate) fn decode_at(
+        bytes: Bytes,
+        start: usize,
+        atoms: Option<Arc<[Atom]>>,
+        place: Place,
+    ) -> Result<(Self, usize), DecodeError> {
+        let (decoded, used) = decode::decode(bytes, start, atoms, place)?;
+        Ok((
+            match decoded {
+                Decoded::Leaf(node) => Self::leaf(node),
+                Decoded::Block(shared) => {
+                    let node = shared.nodes().first().copied().unwrap_or(Node::NIL);
+                    Self { shared: Some(shared), node }
+                }
+            },
+            used,
+        ))
+    }
+
+    /// From bytes that our own encoder has just made of checked parts.
+    pub(crate) fn from_encoded(bytes: Vec<u8>) -> Result<Self, DecodeError> {
+        Self::decode_fragment(bytes.into(), None)
+    }
+
+    pub(crate) const fn leaf(node: Node) -> Self {
+        Self { shared: None, node }
+    }
+
+    /// One node over bytes of its own.
+    fn spanning(node: Node, bytes: Bytes) -> Self {
+        Self { shared: Some(Shared::small(&[node], bytes, None)), node }
+    }
+
+    /// The `term_to_binary/1` form, 131 first.
+    #[must_use]
+    pub fn encode_to_vec(&self) -> Vec<u8> {
+        let mut out = vec![VERSION_MAGIC];
+        self.encode_into(&mut out);
+        out
+    }
+
+    /// Appends the term, without 131; makes no allocation where the buffer has room.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
+        encode::term(self.root(), out);
+    }
+
+    /// The compressed form (`term_to_binary(Term, [{compressed, Level}])`), levels 0 to 9; as OTP does it, uncompressed where that is not longer.
+    #[must_use]
+    pub fn encode_compressed(&self, level: u8) -> Vec<u8> {
+        let mut plain = Vec::new();
+        self.encode_into(&mut plain);
+        compress::deflate(plain, level)
+    }
+
+    /// The term without 131 in pieces for vectored output: binaries of 64 KiB and more are not copied.
+    ///
+    /// ```
+    /// use term::{Term, term};
+    /// let binary = bytes::Bytes::from(vec![0; 1 << 20]);
+    /// let pieces = Term::from(binary).encode_pieces();
+    /// assert_eq!(pieces.len(), 2); // the head, and the binary itself
+    /// ```
+    #[must_use]
+    pub fn encode_pieces(&self) -> Vec<Bytes> {
+        let mut pieces = Pieces::default();
+        encode::term(self.root(), &mut pieces);
+        pieces.finish()
+    }
+
+    /// The whole as a part.
+    #[inline]
+    #[must_use]
+    pub const fn root(&self) -> TermRef<'_> {
+        TermRef { shared: self.shared.as_ref(), node: self.node }
+    }
+
+    /// An integer of any size.
+    #[must_use]
+    pub fn big_integer(value: &BigInt) -> Self {
+        if let Ok(value) = i64::try_from(value) {
+            return Self::from(value);
+        }
+        let digits = value.magnitude().to_bytes_le();
+        let extra = u8::from(value.sign() == Sign::Minus);
+        Self::spanning(
+            Node { extra, ..Node::new(Kind::Big, 0, digits.len() as u64) },
+            digits.into(),
+        )
+    }
+
+    /// A bit string of `bits` bits: the first of `bytes`.
+    ///
+    /// Returns `None` if there are fewer, or 2^35 or more.
+    #[must_use]
+    pub fn bit_string(bytes: impl Into<Bytes>, bits: usize) -> Option<Self> {
+        let mut bytes = bytes.into();
+        let length = bits.div_ceil(8);
+        if length > bytes.len() || u32::try_from(length).is_err() {
+            return None;
+        }
+        bytes.truncate(length);
+        let extra = (bits % 8) as u8;
+        let kind = if extra == 0 { Kind::Binary } else { Kind::Bits };
+        Some(Self::spanning(Node { extra, ..Node::new(kind, 0, length as u64) }, bytes))
+    }
+
+    /// A charlist: the list of the text's code points.
+    #[must_use]
+    pub fn charlist(text: &str) -> Self {
+        if text.is_empty() {
+            return Self::NIL;
+        }
+        let latin1: Option<Vec<u8>> =
+            text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect();
+        match latin1 {
+            Some(bytes) => {
+                Self::spanning(Node::new(Kind::String, 0, bytes.len() as u64), bytes.into())
+            }
+            None => text.chars().map(u32::from).collect(),
+        }
+    }
+
+    /// `[First, Second | Tail]`.
+    #[must_use]
+    pub fn improper_list(elements: &[Self], tail: &Self) -> Self {
+        build(|encoder| {
+            encoder.list_header(elements.len());
+            elements.iter().for_each(|element| encoder.term(element));
+            encoder.term(tail);
+        })
+    }
+
+    /// A tuple of any number of elements; see also `From` for Rust's tuples.
+    #[must_use]
+    pub fn tuple<'a>(
+        elements: impl IntoIterator<Item = &'a Self, IntoIter: ExactSizeIterator>,
+    ) -> Self {
+        let elements = elements.into_iter();
+        build(|encoder| {
+            encoder.tuple_header(elements.len());
+            elements.for_each(|element| encoder.term(element));
+        })
+    }
+
+    /// A map. Of two pairs with equal keys (`=:=`) the later counts, as in `maps:from_list/1`.
+    #[must_use]
+    pub fn map(pairs: impl IntoIterator<Item = (Self, Self)>) -> Self {
+        let pairs: std::collections::BTreeMap<Self, Self> = pairs.into_iter().collect();
+        build(|encoder| {
+            encoder.map_header(pairs.len());
+            for (key, value) in &pairs {
+                encoder.term(key);
+                encoder.term(value);
+            }
+        })
+    }
+}
+
+/// Builds a term from what `write` writes, which is always well formed here.
+fn build(write: impl FnOnce(&mut crate::encoder::Encoder<'_>)) -> Term {
+    let mut bytes = Vec::new();
+    write(&mut crate::encoder::Encoder::new(&mut bytes));
+    Term::from_encoded(bytes).unwrap_or(Term::NIL)
+}
+
+impl<'a> TermRef<'a> {
+    #[inline]
+    pub(crate) fn context(&self) -> Context<'a> {
+        match self.shared {
+            Some(shared) => {
+                Context { nodes: shared.nodes(), bytes: shared.bytes(), atoms: shared.atoms() }
+            }
+            None => Context { nodes: &[], bytes: &[], atoms: &[] },
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn part(&self, node: Node) -> Self {
+        Self { shared: self.shared, node }
+    }
+
+    /// This part as a term of its own. It shares the message's block, except where it is a small part (under an eighth) of a
+    /// message of more than 4 KiB: then it is copied, so that keeping a crumb does not keep the loaf.
+    #[must_use]
+    pub fn to_term(self) -> Term {
+        let Some(shared) = self.shared else { return Term::leaf(self.node) };
+        if matches!(self.node.kind, Kind::Int | Kind::Float | Kind::Nil) {
+            return Term::leaf(self.node);
+        }
+        let whole = shared.bytes().len() + 16 * shared.nodes().len();
+        if whole > 4096 && self.smaller_than(whole / 8) {
+            return build(|encoder| encode::term(self, encoder.buffer()));
+        }
+        Term { shared: Some(shared.clone()), node: self.node }
+    }
+
+    /// Whether nodes and bytes together stay under `limit`; looks at no more than that.
+    fn smaller_than(self, limit: usize) -> bool {
+        let context = self.context();
+        let mut runs = vec![(self.node, 1usize, 0usize)];
+        let mut size = 0usize;
+        while let Some((node, left, at)) = runs.pop() {
+            if left > 1 {
+                runs.push((context.at(at), left - 1, at + 1));
+            }
+            size += 16;
+            let children = match node.kind {
+                Kind::List => node.count() + 1,
+                Kind::Tuple | Kind::Fun => node.count(),
+                Kind::Map => 2 * node.count(),
+                Kind::Export => 3,
+                Kind::Record => 2 + 2 * node.count(),
+                Kind::Nil | Kind::Int | Kind::Float | Kind::AtomCached | Kind::Pending => 0,
+                _ => {
+                    size += node.span(context.bytes).len();
+                    0
+                }
+            };
+            if size + 16 * children >= limit {
+                return false;
+            }
+            if children > 0 {
+                runs.push((context.at(node.first()), children, node.first() + 1));
+            }
+        }
+        true
+    }
+
+    /// What it is, with borrowed contents: for `match`.
+    #[must_use]
+    pub fn view(self) -> View<'a> {
+        let context = self.context();
+        match self.node.kind {
+            Kind::Int => View::Integer(self.node.b as i64),
+            Kind::Big => View::BigInteger(self.as_big_integer().unwrap_or_default()),
+            Kind::Float => View::Float(f64::from_bits(self.node.b)),
+            Kind::Atom | Kind::AtomLatin1 | Kind::AtomCached => {
+                View::Atom(context.atom(self.node).unwrap_or(AtomRef::utf8(&[])))
+            }
+            Kind::Binary => View::Binary(self.node.span(context.bytes)),
+            Kind::Bits => {
+                View::Bits { bytes: self.node.span(context.bytes), last: self.node.extra }
+            }
+            Kind::Nil | Kind::List | Kind::String => {
+                let list = List::new(self);
+                match list.tail() {
+                    None => View::List(list),
+                    Some(tail) => View::ImproperList(list, tail),
+                }
+            }
+            Kind::Tuple => View::Tuple(Tuple::new(self)),
+            Kind::Map => View::Map(Map::new(self)),
+            Kind::Pid => context
+                .identifier(self.node)
+                .map_or(View::Opaque(self), |parts| View::Pid(parts.pid())),
+            Kind::Port => context
+                .identifier(self.node)
+                .map_or(View::Opaque(self), |parts| View::Port(parts.port())),
+            Kind::Reference => context
+                .identifier(self.node)
+                .map_or(View::Opaque(self), |parts| View::Reference(parts.reference())),
+            Kind::Export => View::Export(crate::view::Export::new(self)),
+            Kind::Fun => View::Fun(crate::view::Fun::new(self)),
+            Kind::Record => View::Record(crate::view::Record::new(self)),
+            Kind::Local | Kind::Pending => View::Opaque(self),
+        }
+    }
+
+    /// The word for its kind, as error messages use it.
+    #[must_use]
+    pub const fn kind_name(self) -> &'static str {
+        match self.node.kind {
+            Kind::Int | Kind::Big => "integer",
+            Kind::Float => "float",
+            Kind::Atom | Kind::AtomLatin1 | Kind::AtomCached => "atom",
+            Kind::Binary => "binary",
+            Kind::Bits => "bit string",
+            Kind::Nil => "[]",
+            Kind::List | Kind::String => "list",
+            Kind::Tuple => "tuple",
+            Kind::Map => "map",
+            Kind::Pid => "pid",
+            Kind::Port => "port",
+            Kind::Reference => "reference",
+            Kind::Export | Kind::Fun => "fun",
+            Kind::Record => "native record",
+            Kind::Local | Kind::Pending => "opaque term",
+        }
+    }
+}
+
+/// The accessors, the same on a whole and on a part.
+macro_rules! accessors {
+    ($($(#[$doc:meta])* $name:ident($self:ident $(, $argument:ident: $type:ty)*) -> $result:ty $body:block)*) => {
+        impl<'a> TermRef<'a> {
+            $($(#[$doc])* #[must_use] pub fn $name($self $(, $argument: $type)*) -> $result $body)*
+        }
+        #[allow(clippy::needless_lifetimes)]
+        impl Term {
+            $($(#[$doc])* #[must_use] pub fn $name<'a>(&'a self $(, $argument: $type)*) -> $result { self.root().$name($($argument),*) })*
+        }
+    };
+}
+
+impl Term {
+    /// What it is, with borrowed contents: for `match`.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        self.root().view()
+    }
+
+    /// The word for its kind, as error messages use it.
+    #[must_use]
+    pub const fn kind_name(&self) -> &'static str {
+        self.root().kind_name()
+    }
+}
+
+accessors! {
+    /// An integer of 64 bits.
+    as_i64(self) -> Option<i64> {
+        (self.node.kind == Kind::Int).then_some(self.node.b as i64)
+    }
+
+    /// An integer from 0 to 2^64 - 1.
+    as_u64(self) -> Option<u64> {
+        match self.node.kind {
+            Kind::Int => u64::try_from(self.node.b as i64).ok(),
+            Kind::Big if self.node.extra == 0 => {
+                let digits = self.node.span(self.context().bytes);
+                (digits.len() <= 8).then(|| digits.iter().rev().fold(0, |value, &digit| (value << 8) | u64::from(digit)))
+            }
+            _ => None,
+        }
+    }
+
+    /// An integer of any size.
+    as_big_integer(self) -> Option<BigInt> {
+        match self.node.kind {
+            Kind::Int => Some(BigInt::from(self.node.b as i64)),
+            Kind::Big => {
+                let sign = if self.node.extra == 0 { Sign::Plus } else { Sign::Minus };
+                Some(BigInt::from_bytes_le(sign, self.node.span(self.context().bytes)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A float (no integer).
+    as_f64(self) -> Option<f64> {
+        (self.node.kind == Kind::Float).then(|| f64::from_bits(self.node.b))
+    }
+
+    /// An atom.
+    as_atom(self) -> Option<AtomRef<'a>> {
+        self.context().atom(self.node)
+    }
+
+    /// Whether it is the atom of this name.
+    is_atom(self, name: &str) -> bool {
+        self.as_atom().is_some_and(|atom| atom == *name)
+    }
+
+    /// `true` or `false`.
+    as_bool(self) -> Option<bool> {
+        let atom = self.as_atom()?;
+        if atom == "true" { Some(true) } else if atom == "false" { Some(false) } else { None }
+    }
+
+    /// The bytes of a binary, where they lie.
+    as_bytes(self) -> Option<&'a [u8]> {
+        match self.node.kind {
+            Kind::Binary => Some(self.node.span(self.context().bytes)),
+            _ => None,
+        }
+    }
+
+    /// A binary that is UTF-8 text, where it lies.
+    as_str(self) -> Option<&'a str> {
+        std::str::from_utf8(self.as_bytes()?).ok()
+    }
+
+    /// A binary to keep: a slice of the message, or a copy where it is under an eighth of a message of more than 4 KiB.
+    as_binary(self) -> Option<Bytes> {
+        let bytes = self.as_bytes()?;
+        let Some(shared) = self.shared else { return Some(Bytes::new()) };
+        Some(kept(shared.bytes(), bytes))
+    }
+
+    /// A tuple.
+    as_tuple(self) -> Option<Tuple<'a>> {
+        (self.node.kind == Kind::Tuple).then(|| Tuple::new(self))
+    }
+
+    /// A proper list, `[]` included.
+    as_list(self) -> Option<List<'a>> {
+        match self.node.kind {
+            Kind::Nil | Kind::String => Some(List::new(self)),
+            Kind::List => Some(List::new(self)).filter(|list| list.tail().is_none()),
+            _ => None,
+        }
+    }
+
+    /// A map.
+    as_map(self) -> Option<Map<'a>> {
+        (self.node.kind == Kind::Map).then(|| Map::new(self))
+    }
+
+    /// A pid.
+    as_pid(self) -> Option<Pid> {
+        (self.node.kind == Kind::Pid).then(|| self.context().identifier(self.node))?.map(|parts| parts.pid())
+    }
+
+    /// A port.
+    as_port(self) -> Option<Port> {
+        (self.node.kind == Kind::Port).then(|| self.context().identifier(self.node))?.map(|parts| parts.port())
+    }
+
+    /// A reference.
+    as_reference(self) -> Option<Reference> {
+        (self.node.kind == Kind::Reference).then(|| self.context().identifier(self.node))?.map(|parts| parts.reference())
+    }
+
+    /// The text of a charlist: a proper list of code points. `[]` is the empty text.
+    as_charlist(self) -> Option<String> {
+        let list = self.as_list()?;
+        list.iter().map(|element| char::from_u32(u32::try_from(element.as_i64()?).ok()?)).collect()
+    }
+
+    /// The bytes of iodata: nested lists of bytes and binaries.
+    as_iodata(self) -> Option<Vec<u8>> {
+        let context = self.context();
+        let mut out = Vec::new();
+        let mut stack = vec![];
+        let mut node = self.node;
+        loop {
+            match node.kind {
+                Kind::Binary => out.extend_from_slice(node.span(context.bytes)),
+                Kind::Nil | Kind::List | Kind::String => stack.push(Chain::new(node)),
+                _ => return None,
+            }
+            node = loop {
+                let Some(chain) = stack.last_mut() else { return Some(out) };
+                match chain.next(context) {
+                    Link::Element(element) if element.kind == Kind::Int => out.push(u8::try_from(element.b as i64).ok()?),
+                    Link::Element(element) => break element,
+                    Link::Tail(tail) => {
+                        stack.pop();
+                        if tail.kind != Kind::Binary {
+                            return None;
+                        }
+                        break tail;
+                    }
+                    Link::End => {
+                        stack.pop();
+                    }
+                }
+            };
+        }
+    }
+
+    /// The `index`th element of a tuple, counted from 0.
+    element(self, index: usize) -> Option<TermRef<'a>> {
+        self.as_tuple()?.get(index)
+    }
+
+    /// The value a map has for an atom key.
+    get(self, key: &str) -> Option<TermRef<'a>> {
+        self.as_map()?.get(key)
+    }
+}
+
+/// A slice of a message to keep: shared, or copied where it is a small part of a large one.
+pub(crate) fn kept(message: &Bytes, slice: &[u8]) -> Bytes {
+    if message.len() > 4096 && slice.len() < message.len() / 8 {
+        return Bytes::copy_from_slice(slice);
+    }
+    message.slice_ref(slice)
+}
+
+impl PartialEq for TermRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for TermRef<'_> {}
+
+impl Ord for TermRef<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        order::nodes(self.context(), self.node, other.context(), other.node, Mode::Exact)
+    }
+}
+
+impl PartialOrd for TermRef<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for TermRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        hash::node(self.context(), self.node, state);
+    }
+}
+
+impl PartialEq for Term {
+    fn eq(&self, other: &Self) -> bool {
+        self.root() == other.root()
+    }
+}
+
+impl Eq for Term {}
+
+impl Ord for Term {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.root().cmp(&other.root())
+    }
+}
+
+impl PartialOrd for Term {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for Term {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.root().hash(state);
+    }
+}
+
+impl PartialEq<Term> for TermRef<'_> {
+    fn eq(&self, other: &Term) -> bool {
+        *self == other.root()
+    }
+}
+
+impl PartialEq<TermRef<'_>> for Term {
+    fn eq(&self, other: &TermRef<'_>) -> bool {
+        self.root() == *other
+    }
+}
+
+impl fmt::Debug for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Debug for TermRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// `[]`.
+impl Default for Term {
+    fn default() -> Self {
+        Self::NIL
+    }
+}
+
+macro_rules! from_integer {
+    ($($type:ty)*) => {$(
+        impl From<$type> for Term {
+            fn from(value: $type) -> Self {
+                Self::leaf(Node::int(i64::from(value)))
+            }
+        }
+    )*};
+}
+from_integer!(i8 i16 i32 i64 u8 u16 u32);
+
+macro_rules! from_wide {
+    ($($type:ty)*) => {$(
+        impl From<$type> for Term {
+            fn from(value: $type) -> Self {
+                match i64::try_from(value) {
+                    Ok(value) => Self::from(value),
+                    Err(_) => Self::big_integer(&BigInt::from(value)),
+                }
+            }
+        }
+    )*};
+}
+from_wide!(u64 i128 u128 usize isize);
+
+/// # Panics
+/// If the float is not finite: Erlang has no such floats.
+impl From<f64> for Term {
+    fn from(value: f64) -> Self {
+        assert!(value.is_finite(), "Erlang has no {value}");
+        Self::leaf(Node::float(value))
+    }
+}
+
+/// `true` or `false`.
+impl From<bool> for Term {
+    fn from(value: bool) -> Self {
+        Self::from(Atom::from_static(if value { "true" } else { "false" }))
+    }
+}
+
+impl From<BigInt> for Term {
+    fn from(value: BigInt) -> Self {
+        Self::big_integer(&value)
+    }
+}
+
+impl From<Atom> for Term {
+    fn from(atom: Atom) -> Self {
+        Self::from(&atom)
+    }
+}
+
+impl From<&Atom> for Term {
+    fn from(atom: &Atom) -> Self {
+        let name = Bytes::copy_from_slice(atom.as_str().as_bytes());
+        Self::spanning(Node { small: name.len() as u16, ..Node::new(Kind::Atom, 0, 0) }, name)
+    }
+}
+
+impl From<AtomRef<'_>> for Term {
+    fn from(atom: AtomRef<'_>) -> Self {
+        Self::from(atom.to_atom())
+    }
+}
+
+/// # Panics
+/// If there are 4 GiB or more.
+impl From<Bytes> for Term {
+    fn from(bytes: Bytes) -> Self {
+        assert!(u32::try_from(bytes.len()).is_ok(), "a binary has less than 4 GiB");
+        Self::spanning(Node::new(Kind::Binary, 0, bytes.len() as u64), bytes)
+    }
+}
+
+/// A binary of UTF-8 text.
+impl From<&str> for Term {
+    fn from(text: &str) -> Self {
+        Self::from(Bytes::copy_from_slice(text.as_bytes()))
+    }
+}
+
+/// A binary of UTF-8 text.
+impl From<String> for Term {
+    fn from(text: String) -> Self {
+        Self::from(Bytes::from(text))
+    }
+}
+
+macro_rules! from_identifier {
+    ($($type:ty => $method:ident)*) => {$(
+        impl From<&$type> for Term {
+            fn from(value: &$type) -> Self {
+                build(|encoder| encoder.$method(value))
+            }
+        }
+        impl From<$type> for Term {
+            fn from(value: $type) -> Self {
+                Self::from(&value)
+            }
+        }
+    )*};
+}
+from_identifier!(Pid => pid Port => port Reference => reference);
+
+impl From<TermRef<'_>> for Term {
+    fn from(part: TermRef<'_>) -> Self {
+        part.to_term()
+    }
+}
+
+impl From<&Self> for Term {
+    fn from(term: &Self) -> Self {
+        term.clone()
+    }
+}
+
+/// A proper list.
+impl<T: Into<Self>> From<Vec<T>> for Term {
+    fn from(elements: Vec<T>) -> Self {
+        elements.into_iter().collect()
+    }
+}
+
+/// A proper list.
+impl<T: Into<Self>, const N: usize> From<[T; N]> for Term {
+    fn from(elements: [T; N]) -> Self {
+        elements.into_iter().collect()
+    }
+}
+
+/// A proper list.
+impl<T: Into<Self>> FromIterator<T> for Term {
+    fn from_iter<I: IntoIterator<Item = T>>(elements: I) -> Self {
+        let mut body = vec![0; 5];
+        let mut length = 0usize;
+        for element in elements {
+            element.into().encode_into(&mut body);
+            length += 1;
+        }
+        if length == 0 {
+            return Self::NIL;
+        }
+        body.push(crate::tag::NIL_EXT);
+        let mut head = Vec::with_capacity(5);
+        crate::encoder::Encoder::new(&mut head).list_header(length);
+        for (to, from) in body.iter_mut().zip(head) {
+            *to = from;
+        }
+        Self::from_encoded(body).unwrap_or(Self::NIL)
+    }
+}
+
+macro_rules! from_tuple {
+    ($($name:ident)*) => {
+        impl<$($name: Into<Term>),*> From<($($name,)*)> for Term {
+            #[allow(non_snake_case)]
+            fn from(($($name,)*): ($($name,)*)) -> Self {
+                Self::tuple(&[$($name.into()),*])
+            }
+        }
+    };
+}
+from_tuple!(A);
+from_tuple!(A B);
+from_tuple!(A B C);
+from_tuple!(A B C D);
+from_tuple!(A B C D E);
+from_tuple!(A B C D E F);
+from_tuple!(A B C D E F G);
+from_tuple!(A B C D E F G H);
+
+/// What a term could not be made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub struct WrongKind {
+    expected: &'static str,
+    found: &'static str,
+}
+
+macro_rules! try_into {
+    ($($type:ty: $expected:literal, $method:ident;)*) => {$(
+        impl TryFrom<&Term> for $type {
+            type Error = WrongKind;
+            fn try_from(term: &Term) -> Result<Self, WrongKind> {
+                Self::try_from(term.root())
+            }
+        }
+        impl TryFrom<TermRef<'_>> for $type {
+            type Error = WrongKind;
+            fn try_from(term: TermRef<'_>) -> Result<Self, WrongKind> {
+                term.$method().map(Into::into).ok_or_else(|| WrongKind { expected: $expected, found: term.kind_name() })
+            }
+        }
+    )*};
+}
+try_into! {
+    i64: "integer of 64 bits", as_i64;
+    u64: "integer from 0 to 2^64 - 1", as_u64;
+    f64: "float", as_f64;
+    bool: "true or false", as_bool;
+    BigInt: "integer", as_big_integer;
+    Pid: "pid", as_pid;
+    Port: "port", as_port;
+    Reference: "reference", as_reference;
+    Bytes: "binary", as_binary;
+    String: "binary of UTF-8 text", as_str;
+}
+
+impl TryFrom<TermRef<'_>> for Atom {
+    type Error = WrongKind;
+    fn try_from(term: TermRef<'_>) -> Result<Self, WrongKind> {
+        term.as_atom()
+            .map(AtomRef::to_atom)
+            .ok_or_else(|| WrongKind { expected: "atom", found: term.kind_name() })
+    }
+}
+
+impl TryFrom<&Term> for Atom {
+    type Error = WrongKind;
+    fn try_from(term: &Term) -> Result<Self, WrongKind> {
+        Self::try_from(term.root())
+    }
+}
