@@ -10,4 +10,5 @@
 pub mod epmd;
 pub mod flags;
 pub mod frame;
+pub mod handshake;
 pub mod tick;

@@ -67,7 +67,9 @@ pub enum HandshakeError {
     #[error("the handshake failed: {0}")]
     Message(#[from] MessageError),
     /// The peer lacks flags without which no node since OTP 26 talks to another.
-    #[error("{peer} cannot talk to us: it lacks the flags {missing}; it runs something older than OTP 25, or a library that imitates one")]
+    #[error(
+        "{peer} cannot talk to us: it lacks the flags {missing}; it runs something older than OTP 25, or a library that imitates one"
+    )]
     MissingFlags {
         /// The peer's name, as it gave it.
         peer: Atom,
@@ -75,13 +77,17 @@ pub enum HandshakeError {
         missing: Flags,
     },
     /// The peer's digest is wrong.
-    #[error("{peer} has another cookie: give both nodes the same one (see ~/.erlang.cookie and the cookie option)")]
+    #[error(
+        "{peer} has another cookie: give both nodes the same one (see ~/.erlang.cookie and the cookie option)"
+    )]
     BadCookie {
         /// The peer's name, as it gave it.
         peer: Atom,
     },
     /// The peer goes by our own name.
-    #[error("a node that calls itself {0} wants to connect to us, and that is our own name: two nodes were started with one name")]
+    #[error(
+        "a node that calls itself {0} wants to connect to us, and that is our own name: two nodes were started with one name"
+    )]
     OwnName(Atom),
     /// The node that answered is not the one dialled.
     #[error("dialled {wanted}, but {found} answered: the port belongs to another node")]
@@ -92,7 +98,9 @@ pub enum HandshakeError {
         found: String,
     },
     /// Status `not_allowed`.
-    #[error("{0} does not allow us to connect: it misses a flag of ours, or its list of allowed nodes leaves us out")]
+    #[error(
+        "{0} does not allow us to connect: it misses a flag of ours, or its list of allowed nodes leaves us out"
+    )]
     NotAllowed(Atom),
     /// Status `nok`: the peer is dialling us, and its attempt is the one that counts.
     #[error("{0} is connecting to us at the same time, and its connection is the one that counts")]
@@ -141,3 +149,5 @@ impl<E: Into<HandshakeError>> From<E> for Failure {
     }
 }
 
+#[cfg(test)]
+mod tests;
