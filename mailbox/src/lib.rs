@@ -1,1 +1,70 @@
-//! Processes without a network.
+//! Processes without a network: Erlang's, as tokio tasks and as threads.
+//!
+//! A process is a pid, a mailbox and its signal state (links, monitors, aliases, group leader, whether it traps exits),
+//! in one allocation behind one lock. The code that is the process owns a [`Process`]; everybody else knows its pid.
+//! Whatever one process sends another is a *signal*, and does here what the Erlang reference manual says, whether the
+//! other is in this runtime or behind an [`Outbound`].
+//!
+//! # Layout
+//!
+//! In the order a signal travels:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `signal` | [`Signal`]: everything one process sends another |
+//! | `payload` | [`Payload`]: what a message carries, a term or its bytes |
+//! | `outbound` | [`Outbound`], [`Connection`]: the way to other nodes |
+//! | `router` | where a signal goes, and [`Runtime::deliver`] for what came in |
+//! | `table`, `registry`, `ids` | pids to processes, names to processes, numbers to pids and references |
+//! | `cell` | the shared half of a process; `queue`, what is in it |
+//! | `link`, `monitor`, `alias`, `exit`, `exit_signal`, `nodedown` | each signal at its receiver |
+//! | `mailbox`, `receive`, `received` | the receiving half, the words for it, and what comes out |
+//! | `process`, `spawn`, `spawn_request`, `ending` | the process as its code holds it, its beginning and its end |
+//! | `timer`, `stats`, `error` | timers, counters, reasons and refusals |
+
+mod alias;
+mod cell;
+mod ending;
+mod error;
+mod exit;
+mod exit_signal;
+mod few;
+mod ids;
+mod link;
+mod mailbox;
+mod monitor;
+mod nodedown;
+mod outbound;
+mod payload;
+mod process;
+mod queue;
+mod receive;
+mod received;
+mod registry;
+mod router;
+mod runtime;
+mod signal;
+mod spawn;
+mod spawn_request;
+mod stats;
+mod sync;
+mod table;
+mod timer;
+
+pub use alias::AliasMode;
+pub use error::{Exit, IntoExit, Reason, Refused, RegisterError, SpawnError, UnregisterError};
+pub use monitor::MonitorOptions;
+pub use nodedown::NodeEvent;
+pub use outbound::{BoxFuture, Connection, NoConnection, Nodes, Outbound};
+pub use payload::{Call, Origin, Payload, ReadError, Reply};
+pub use process::Process;
+pub use queue::{Bound, Incoming, Overflow};
+pub use receive::{
+    Answer, AwaitAnswer, Receive, ReceiveMatch, ReceiveMatchTimeout, ReceiveTimeout,
+};
+pub use received::Received;
+pub use runtime::Runtime;
+pub use signal::{Dest, Signal, SpawnReply, SpawnRequest, Target};
+pub use spawn::{SpawnOptions, Spawned};
+pub use spawn_request::{SpawnRequestOptions, SpawnService, Start};
+pub use stats::Stats;

@@ -1,12 +1,12 @@
 //! What the runtime asks of whoever carries signals to other nodes, and what it hands them: connections.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use term::Atom;
+use term::{Atom, Reference};
 
 use crate::ids::Number;
 use crate::signal::Signal;
@@ -19,7 +19,7 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 ///
 /// Its side of the contract:
 ///
-/// * [`send`](Self::send), [`begin`](Self::begin) and [`ready`](Self::ready) return at once, and do not call into the
+/// * [`send`](Self::send), [`send_over`](Self::send_over), [`begin`](Self::begin) and [`ready`](Self::ready) return at once, and do not call into the
 ///   [`Runtime`](crate::Runtime) before they return: links are changed and their signals sent in one step, under
 ///   the process's lock, or the link protocol would not hold.
 /// * Signals accepted for a node go over the connection returned for them, in the order accepted, or not at all. A
@@ -34,6 +34,13 @@ pub trait Outbound: Send + Sync + 'static {
     /// [`NoConnection`] if there can be none (distribution is off, the name is no node's); the signal is gone, and
     /// the runtime does what a lost connection does.
     fn send(&self, node: &Atom, signal: Signal) -> Result<Connection, NoConnection>;
+
+    /// Queues `signal` for this very connection; one that has ended, or ends before it is sent, takes the signal with it.
+    fn send_over(&self, connection: &Connection, signal: Signal) {
+        if !connection.is_over() {
+            let _ = self.send(connection.node(), signal);
+        }
+    }
 
     /// The connection to `node` that signals sent now would take; begins one if there is none.
     ///
@@ -80,13 +87,22 @@ pub struct Connection(Arc<Carried>);
 
 struct Carried {
     node: Atom,
-    /// The local processes that may have something over this connection; `None` once it is down.
-    processes: Mutex<Option<HashSet<Number>>>,
+    /// `None` once it is down.
+    local: Mutex<Option<Local>>,
+}
+
+/// The local ends of what a connection carries.
+#[derive(Default)]
+struct Local {
+    /// Who may have a link, a monitor or a node monitor over it.
+    processes: HashSet<Number>,
+    /// Whom the other side monitors by name: its demonitor says the name, which may be another's by then.
+    named: HashMap<Reference, Number>,
 }
 
 impl Connection {
     pub(crate) fn new(node: Atom) -> Self {
-        Self(Arc::new(Carried { node, processes: Mutex::new(Some(HashSet::new())) }))
+        Self(Arc::new(Carried { node, local: Mutex::new(Some(Local::default())) }))
     }
 
     /// The node at its other end.
@@ -95,11 +111,17 @@ impl Connection {
         &self.0.node
     }
 
+    /// Whether [`Runtime::node_down`](crate::Runtime::node_down) has been called for it.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.0.local.lock().is_none()
+    }
+
     /// Remembers that `process` is to be told of the end; `false` if that has come already.
     pub(crate) fn concerns(&self, process: Number) -> bool {
-        match self.0.processes.lock().as_mut() {
-            Some(processes) => {
-                processes.insert(process);
+        match self.0.local.lock().as_mut() {
+            Some(local) => {
+                local.processes.insert(process);
                 true
             }
             None => false,
@@ -108,20 +130,36 @@ impl Connection {
 
     /// `process` has ended.
     pub(crate) fn forget(&self, process: Number) {
-        if let Some(processes) = self.0.processes.lock().as_mut() {
-            processes.remove(&process);
+        if let Some(local) = self.0.local.lock().as_mut() {
+            local.processes.remove(&process);
         }
+    }
+
+    /// The other side monitors `process` by a name it has now.
+    pub(crate) fn named_monitor(&self, reference: Reference, process: Number) {
+        if let Some(local) = self.0.local.lock().as_mut() {
+            local.named.insert(reference, process);
+        }
+    }
+
+    /// That monitor is over; who it was.
+    pub(crate) fn named_monitor_over(&self, reference: &Reference) -> Option<Number> {
+        self.0.local.lock().as_mut()?.named.remove(reference)
     }
 
     /// Marks the end, and says whom to tell; nobody the second time.
     pub(crate) fn end(&self) -> HashSet<Number> {
-        self.0.processes.lock().take().unwrap_or_default()
+        self.0.local.lock().take().unwrap_or_default().processes
     }
 
-    /// How many processes are to be told of the end.
+    /// How many processes and monitors by name it knows.
     #[cfg(test)]
-    pub(crate) fn concerned(&self) -> usize {
-        self.0.processes.lock().as_ref().map_or(0, HashSet::len)
+    pub(crate) fn known(&self) -> (usize, usize) {
+        self.0
+            .local
+            .lock()
+            .as_ref()
+            .map_or((0, 0), |local| (local.processes.len(), local.named.len()))
     }
 }
 

@@ -9,7 +9,10 @@ use crate::payload::Payload;
 
 /// What one process sends another, or causes to be sent (the reference manual's chapter on processes, "Signals").
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the fields are those of every signal: who, to whom, which reference, why")]
+#[allow(
+    missing_docs,
+    reason = "the fields are those of every signal: who, to whom, which reference, why"
+)]
 pub enum Signal {
     /// An ordinary message, or one that goes ahead of ordinary ones (OTP 28 and later).
     Message {

@@ -1,0 +1,131 @@
+//! Aliases: references that stand for their process until they are switched off.
+
+use term::Reference;
+
+use crate::cell::{Cell, Stage};
+use crate::few::Few;
+use crate::ids::RefNumber;
+use crate::queue::Message;
+
+/// When an alias ends by itself, as in `erlang:alias/1` and `erlang:monitor/3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AliasMode {
+    /// Never: only `unalias` ends it.
+    ExplicitUnalias,
+    /// With the first message that comes through it (`alias/1` only).
+    Reply,
+    /// With its monitor: when that is taken away or has told its `DOWN`.
+    Demonitor,
+    /// With its monitor, or the first message that comes through it, which takes the monitor away as well.
+    ReplyDemonitor,
+}
+
+impl AliasMode {
+    /// The same for an alias that no monitor belongs to.
+    pub(crate) const fn without_monitor(self) -> Self {
+        match self {
+            Self::ExplicitUnalias | Self::Demonitor => Self::ExplicitUnalias,
+            Self::Reply | Self::ReplyDemonitor => Self::Reply,
+        }
+    }
+}
+
+/// One process's active aliases, by the number of the reference.
+#[derive(Debug, Default)]
+pub(crate) struct Aliases(Few<Alias>);
+
+#[derive(Clone, Copy, Debug)]
+struct Alias {
+    mode: AliasMode,
+    priority: bool,
+}
+
+impl Aliases {
+    pub(crate) fn insert(&mut self, number: RefNumber, mode: AliasMode, priority: bool) {
+        self.0.insert(number, Alias { mode, priority });
+    }
+
+    pub(crate) fn remove(&mut self, number: RefNumber) -> bool {
+        self.0.remove(number).is_some()
+    }
+
+    /// Its monitor is no more.
+    pub(crate) fn demonitored(&mut self, number: RefNumber) {
+        let with_monitor =
+            |alias: &Alias| matches!(alias.mode, AliasMode::Demonitor | AliasMode::ReplyDemonitor);
+        if self.0.get(number).is_some_and(with_monitor) {
+            self.0.remove(number);
+        }
+    }
+
+    /// A message comes through it: how it is, and it ends if it ends with a message.
+    fn used(&mut self, number: RefNumber) -> Option<Alias> {
+        let alias = *self.0.get(number)?;
+        if matches!(alias.mode, AliasMode::Reply | AliasMode::ReplyDemonitor) {
+            self.0.remove(number);
+        }
+        Some(alias)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Cell {
+    /// `alias/1`.
+    pub(crate) fn alias(&self, mode: AliasMode, priority: bool) -> Reference {
+        let (number, alias) = self.runtime().ids().make_alias(self.number());
+        self.lock().relations_mut().aliases.insert(number, mode, priority);
+        alias
+    }
+
+    /// `unalias/1`: whether it was an active alias of this process.
+    pub(crate) fn unalias(&self, alias: &Reference) -> bool {
+        match self.runtime().ids().alias_owner(alias) {
+            Some((number, owner)) if owner == self.number() => self
+                .lock()
+                .known_relations_mut()
+                .is_some_and(|relations| relations.aliases.remove(number)),
+            _ => false,
+        }
+    }
+
+    /// A message has come through an alias; it vanishes if that is not active.
+    pub(crate) fn accept_through(&self, number: RefNumber, message: Message, priority: bool) {
+        let mut state = self.lock();
+        let alias = match state.stage() {
+            Stage::Alive => {
+                state.known_relations_mut().and_then(|relations| relations.aliases.used(number))
+            }
+            _ => None,
+        };
+        let Some(alias) = alias else {
+            drop(state);
+            drop(message);
+            return;
+        };
+        let monitor = match alias.mode {
+            AliasMode::ReplyDemonitor => Self::replied(&mut state, number),
+            _ => None,
+        };
+        let refused = if priority && alias.priority {
+            self.push_urgent(&mut state, message);
+            None
+        } else {
+            self.accept_locked(&mut state, message)
+        };
+        drop(state);
+        drop(refused);
+        if let Some(monitor) = monitor {
+            self.tell_demonitored(number, monitor);
+        }
+    }
+
+    /// Whether a priority exit signal through this alias goes ahead: `None` if it is not active.
+    pub(crate) fn alias_priority(&self, number: RefNumber) -> Option<bool> {
+        let mut state = self.lock();
+        Some(state.known_relations_mut()?.aliases.used(number)?.priority)
+    }
+}

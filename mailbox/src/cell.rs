@@ -1,0 +1,405 @@
+//! The shared half of a process: its queue and signal state behind one lock, in one allocation.
+//!
+//! The other half, [`Process`](crate::Process), is owned by the code that runs. Everybody else reaches a process
+//! through here, and applies signals to it under its lock, in the order sent. Only [`crate::link`] ever holds the locks
+//! of two cells, the lower number's first.
+
+use crate::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+use term::{Atom, Pid};
+
+use crate::alias::Aliases;
+use crate::error::Reason;
+use crate::ids::Number;
+use crate::link::Links;
+use crate::monitor::{Monitors, Watchers};
+use crate::nodedown::NodeMonitor;
+use crate::outbound::Connection;
+use crate::queue::{self, Bound, Channel, Message, Overflow};
+use crate::runtime::Runtime;
+use crate::spawn_request::PendingSpawns;
+use crate::sync::{Mutex, MutexGuard};
+use crate::timer::Timers;
+
+#[derive(Debug)]
+pub(crate) struct Cell {
+    number: Number,
+    runtime: Runtime,
+    /// An exit signal has been accepted, or the process has ended: nothing it does counts any longer.
+    doomed: AtomicBool,
+    channel: Option<Box<Channel>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    ring: VecDeque<Message>,
+    /// The task's own, set when it first runs; what a receiver outside a task left last.
+    waker: Option<Waker>,
+    /// Of a receive inside a combinator that polls its parts on their own wakers.
+    inner_waker: Option<Box<Waker>>,
+    /// A receiver has found the ring empty.
+    waiting: bool,
+    stage: Stage,
+    pub(crate) trap_exit: bool,
+    /// Messages that a selective receive has passed over; they live in the other half.
+    passed_over: u32,
+    reason: Option<Box<Reason>>,
+    bound: Option<Box<BoundState>>,
+    relations: Option<Box<Relations>>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stage {
+    #[default]
+    Alive,
+    /// It is to end with a reason, and its code has not stopped yet.
+    Exiting,
+    /// It has ended.
+    Closed,
+}
+
+#[derive(Debug)]
+struct BoundState {
+    bound: Bound,
+    overflowed: u64,
+}
+
+/// What ties a process to others; most processes that only pass messages have none of it.
+#[derive(Debug, Default)]
+pub(crate) struct Relations {
+    pub(crate) links: Links,
+    pub(crate) monitors: Monitors,
+    pub(crate) watchers: Watchers,
+    pub(crate) aliases: Aliases,
+    pub(crate) node_monitors: Vec<NodeMonitor>,
+    /// The connections that know this process (see [`Connection::concerns`]).
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) spawns: PendingSpawns,
+    pub(crate) timers: Timers,
+    pub(crate) name: Option<Atom>,
+    /// `None`: the runtime's.
+    pub(crate) group_leader: Option<Pid>,
+    /// Priority messages, ahead of the ring.
+    pub(crate) urgent: VecDeque<Message>,
+}
+
+/// What a closed process leaves to be told to others, and to be dropped outside its lock.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    pub(crate) reason: Reason,
+    pub(crate) relations: Option<Box<Relations>>,
+    _ring: VecDeque<Message>,
+    _waker: Option<Waker>,
+    _inner_waker: Option<Box<Waker>>,
+}
+
+impl Cell {
+    pub(crate) fn new(number: Number, runtime: Runtime, birth: Birth) -> Arc<Self> {
+        let state = State {
+            trap_exit: birth.trap_exit,
+            bound: birth.bound.map(|bound| Box::new(BoundState { bound, overflowed: 0 })),
+            relations: birth.relations,
+            ..State::default()
+        };
+        Arc::new(Self {
+            number,
+            runtime,
+            doomed: AtomicBool::new(false),
+            channel: birth.channel.then(|| Box::new(Channel::new(birth.bound.is_some()))),
+            state: Mutex::new(state),
+        })
+    }
+
+    #[inline]
+    pub(crate) const fn number(&self) -> Number {
+        self.number
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.runtime.ids().pid(self.number)
+    }
+
+    #[inline]
+    pub(crate) const fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    #[inline]
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Acquire)
+    }
+
+    #[inline]
+    pub(crate) fn channel(&self) -> Option<&Channel> {
+        self.channel.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Puts an ordinary message into the mailbox, or does what its bound says.
+    #[inline]
+    pub(crate) fn accept(&self, message: Message) {
+        if let Some(channel) = self.channel() {
+            return self.accept_in_channel(channel, message);
+        }
+        let mut state = self.lock();
+        let refused = self.accept_locked(&mut state, message);
+        drop(state);
+        // What is dropped may tell a connection so: not under the lock.
+        drop(refused);
+    }
+
+    /// The same for who holds the lock; what is given back is to be dropped without it.
+    #[inline]
+    pub(crate) fn accept_locked(&self, state: &mut State, message: Message) -> Option<Message> {
+        if state.stage != Stage::Alive {
+            return Some(message);
+        }
+        if state.bound.is_none() {
+            self.push(state, message);
+            return None;
+        }
+        let (taken, refused) = self.make_room(state, message);
+        if let Some(message) = taken {
+            self.push(state, message);
+        }
+        refused
+    }
+
+    fn accept_in_channel(&self, channel: &Channel, message: Message) {
+        if self.is_doomed() {
+            return;
+        }
+        if channel.is_bounded() {
+            // A bound is exact only under the lock.
+            let mut state = self.lock();
+            let refused = self.accept_locked(&mut state, message);
+            drop(state);
+            drop(refused);
+        } else if channel.push(message) {
+            self.lock().wake();
+        }
+    }
+
+    /// The message to put in, if any, and the one to drop.
+    fn make_room(&self, state: &mut State, message: Message) -> (Option<Message>, Option<Message>) {
+        let waiting = self.len_locked(state);
+        let Some(limits) = state.bound.as_mut() else { return (Some(message), None) };
+        if waiting < limits.bound.capacity {
+            return (Some(message), None);
+        }
+        limits.overflowed += 1;
+        self.runtime.counters().overflowed();
+        match limits.bound.overflow {
+            Overflow::DropNewest => (None, Some(message)),
+            Overflow::DropOldest => match self.drop_oldest(state) {
+                Some(oldest) => (Some(message), Some(oldest)),
+                None => (None, Some(message)),
+            },
+            Overflow::ExitReceiver => {
+                self.doom(state, Reason::atom("mailbox_full"));
+                (None, Some(message))
+            }
+        }
+    }
+
+    /// The oldest ordinary message not looked at; signals stay.
+    fn drop_oldest(&self, state: &mut State) -> Option<Message> {
+        if let Some(channel) = self.channel() {
+            loop {
+                match channel.pop()? {
+                    Message::Wake => {}
+                    // Was ahead of everything in the channel, and still is.
+                    signal @ Message::System(_) => self.push_urgent(state, signal),
+                    ordinary => return Some(ordinary),
+                }
+            }
+        }
+        let at = state
+            .ring
+            .iter()
+            .position(|message| matches!(message, Message::User(_) | Message::Traced(_)))?;
+        state.ring.remove(at)
+    }
+
+    /// Puts a message at the end of the queue whatever its bound; the process is alive.
+    #[inline]
+    pub(crate) fn push(&self, state: &mut State, message: Message) {
+        match self.channel() {
+            None => {
+                state.ring.push_back(message);
+                state.wake();
+            }
+            Some(channel) => {
+                if channel.push(message) {
+                    state.waiting = true;
+                    state.wake();
+                }
+            }
+        }
+    }
+
+    /// Puts a message ahead of the ordinary ones, behind other urgent ones.
+    pub(crate) fn push_urgent(&self, state: &mut State, message: Message) {
+        state.relations_mut().urgent.push_back(message);
+        self.nudge(state);
+    }
+
+    /// Makes a receiver that waits look at the state again.
+    pub(crate) fn nudge(&self, state: &mut State) {
+        if let Some(channel) = self.channel() {
+            channel.set_urgent(true);
+            channel.push_wake();
+            channel.stop_waiting();
+            state.waiting = true;
+        }
+        state.wake();
+    }
+
+    /// Sets the process on its way out: its code is stopped at its next await or receive.
+    pub(crate) fn doom(&self, state: &mut State, reason: Reason) {
+        if state.stage != Stage::Alive {
+            return;
+        }
+        state.stage = Stage::Exiting;
+        state.reason = Some(Box::new(reason));
+        self.doomed.store(true, Ordering::Release);
+        state.waiting = true;
+        if let Some(channel) = self.channel() {
+            channel.push_wake();
+        }
+        state.wake();
+        // The receive may wait on a part's waker; what drops it is the task's own.
+        if let Some(waker) = &state.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Ends the process: nothing reaches it from here on. The first reason counts.
+    pub(crate) fn close(&self, reason: Reason) -> Option<Remains> {
+        let mut state = self.lock();
+        if state.stage == Stage::Closed {
+            return None;
+        }
+        state.stage = Stage::Closed;
+        self.doomed.store(true, Ordering::Release);
+        Some(Remains {
+            reason: state.reason.take().map_or(reason, |reason| *reason),
+            relations: state.relations.take(),
+            _ring: std::mem::take(&mut state.ring),
+            _waker: state.waker.take(),
+            _inner_waker: state.inner_waker.take(),
+        })
+    }
+
+    /// The messages that wait, those passed over included.
+    pub(crate) fn len(&self) -> usize {
+        self.len_locked(&self.lock())
+    }
+
+    fn len_locked(&self, state: &State) -> usize {
+        let urgent = state.relations.as_ref().map_or(0, |relations| relations.urgent.len());
+        let queued = self.channel().map_or(state.ring.len(), Channel::len);
+        queued + urgent + state.passed_over as usize
+    }
+
+    /// How many messages its bound has cost the process so far.
+    pub(crate) fn overflowed(&self) -> u64 {
+        self.lock().bound.as_ref().map_or(0, |limits| limits.overflowed)
+    }
+
+    /// Why it is ending, once an exit signal has been accepted.
+    pub(crate) fn exit_reason(&self) -> Option<Reason> {
+        self.lock().reason.as_deref().cloned()
+    }
+}
+
+/// What a process is born with.
+#[derive(Debug, Default)]
+pub(crate) struct Birth {
+    pub(crate) trap_exit: bool,
+    pub(crate) channel: bool,
+    pub(crate) bound: Option<Bound>,
+    pub(crate) relations: Option<Box<Relations>>,
+}
+
+impl State {
+    #[inline]
+    pub(crate) const fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(crate) fn relations_mut(&mut self) -> &mut Relations {
+        self.relations.get_or_insert_default()
+    }
+
+    #[inline]
+    pub(crate) fn relations(&self) -> Option<&Relations> {
+        self.relations.as_deref()
+    }
+
+    #[inline]
+    pub(crate) fn known_relations_mut(&mut self) -> Option<&mut Relations> {
+        self.relations.as_deref_mut()
+    }
+
+    /// Takes the next urgent message, else the next of the ring.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        self.pop_urgent().or_else(|| queue::pop(&mut self.ring))
+    }
+
+    #[inline]
+    pub(crate) fn pop_urgent(&mut self) -> Option<Message> {
+        self.relations.as_mut()?.urgent.pop_front()
+    }
+
+    /// Everything the ring holds.
+    pub(crate) fn take_ring(&mut self) -> VecDeque<Message> {
+        std::mem::take(&mut self.ring)
+    }
+
+    pub(crate) fn set_passed_over(&mut self, count: usize) {
+        self.passed_over = u32::try_from(count).unwrap_or(u32::MAX);
+    }
+
+    /// The task's own waker, for as long as it runs.
+    pub(crate) fn set_task_waker(&mut self, waker: &Waker) {
+        self.waker = Some(waker.clone());
+    }
+
+    /// The receiver has found nothing and sleeps; in a task the waker known from the start will do nearly always.
+    #[inline]
+    pub(crate) fn wait(&mut self, waker: &Waker, in_task: bool) {
+        self.waiting = true;
+        if self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            self.inner_waker = None;
+        } else if in_task {
+            self.inner_waker = Some(Box::new(waker.clone()));
+        } else {
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    /// Wakes the receiver if it sleeps. Under the lock: a task's waker only schedules it, and on this same worker, so
+    /// that it runs when the lock is free again.
+    #[inline]
+    pub(crate) fn wake(&mut self) {
+        if !self.waiting {
+            return;
+        }
+        self.waiting = false;
+        if let Some(waker) = self.inner_waker.take() {
+            waker.wake();
+        } else if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
+        }
+    }
+}

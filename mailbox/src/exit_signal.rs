@@ -1,0 +1,98 @@
+//! Exit signals at their receiver: [`crate::exit`] decides, this does it.
+
+use std::sync::Arc;
+
+use term::{Atom, Pid, Term};
+
+use crate::cell::{Cell, Stage, State};
+use crate::error::Reason;
+use crate::exit::{Cause, Kind, Verdict, decide};
+use crate::ids::{Number, Place, RefNumber};
+use crate::outbound::Connection;
+use crate::queue::{Message, System};
+
+impl Cell {
+    /// `from` called `exit(self, reason)`; with priority if it came through a priority alias.
+    pub(crate) fn exit_called(&self, from: &Pid, reason: Term, priority: bool) {
+        let on_itself = matches!(self.runtime().ids().place(from), Place::Here(number) if number == self.number());
+        let mut state = self.lock();
+        self.apply_exit(&mut state, from.clone(), reason, Cause::Call { on_itself }, priority);
+    }
+
+    /// The same through an alias of this process, which may not be active any longer.
+    pub(crate) fn exit_called_through(
+        &self,
+        alias: RefNumber,
+        from: &Pid,
+        reason: Term,
+        priority: bool,
+    ) {
+        if let Some(urgent) = self.alias_priority(alias) {
+            self.exit_called(from, reason, priority && urgent);
+        }
+    }
+
+    /// A local process that was linked has ended.
+    pub(crate) fn linked_ended(&self, from: Number, reason: Term) {
+        let mut state = self.lock();
+        let active =
+            state.known_relations_mut().is_some_and(|relations| relations.links.remove_local(from));
+        let from = self.runtime().ids().pid(from);
+        self.apply_exit(&mut state, from, reason, Cause::Link { active }, false);
+    }
+
+    /// A remote process that was linked has ended, says the connection it is on.
+    pub(crate) fn linked_ended_afar(&self, from: &Pid, reason: Term, via: &Connection) {
+        let mut state = self.lock();
+        let active =
+            state.known_relations_mut().is_some_and(|relations| relations.links.exited(from, via));
+        self.apply_exit(&mut state, from.clone(), reason, Cause::Link { active }, false);
+    }
+
+    /// A link that cannot be, or is no more, tells its end.
+    pub(crate) fn exit_over_active_link(&self, state: &mut State, from: Pid, reason: Term) {
+        self.apply_exit(state, from, reason, Cause::Link { active: true }, false);
+    }
+
+    /// The end of a connection, as far as links go.
+    pub(crate) fn cut_links(self: &Arc<Self>, connection: &Connection) {
+        let mut state = self.lock();
+        let Some(relations) = state.known_relations_mut() else { return };
+        for from in relations.links.cut(connection) {
+            self.exit_over_active_link(
+                &mut state,
+                from,
+                Term::from(Atom::from_static("noconnection")),
+            );
+        }
+    }
+
+    fn apply_exit(&self, state: &mut State, from: Pid, reason: Term, cause: Cause, priority: bool) {
+        if state.stage() != Stage::Alive {
+            return;
+        }
+        match decide(cause, kind(&reason), state.trap_exit) {
+            Verdict::Ignore => {}
+            Verdict::Message => {
+                let message = Message::System(Box::new(System::Exit { from, reason }));
+                if priority {
+                    self.push_urgent(state, message);
+                } else {
+                    self.push(state, message);
+                }
+            }
+            Verdict::End => self.doom(state, Reason::new(reason)),
+            Verdict::EndKilled => self.doom(state, Reason::killed()),
+        }
+    }
+}
+
+fn kind(reason: &Term) -> Kind {
+    if reason.is_atom("normal") {
+        Kind::Normal
+    } else if reason.is_atom("kill") {
+        Kind::Kill
+    } else {
+        Kind::Other
+    }
+}

@@ -1,0 +1,421 @@
+//! The receiving half of a mailbox: the next message in order, or the first that matches, and the rest left in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::cell::{Cell, Stage, State};
+use crate::ids::RefNumber;
+use crate::queue::{Channel, Message};
+
+/// After this many messages taken without a pause a process lets others run, so that one with a full mailbox does not hold
+/// its worker, and notices that it is to end. Tokio's own budget is 128 as well.
+const FUEL: u8 = 128;
+
+/// From this many waiting messages on, a fresh reference remembers where the mailbox ended when it was made.
+const WORTH_A_MARK: usize = 32;
+
+/// Marks kept: calls that wait at the same time. A forgotten mark costs a longer scan, nothing else.
+const MARKS: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    cell: Arc<Cell>,
+    rest: Option<Box<Rest>>,
+    fuel: u8,
+    /// The process runs as a task that drops its code when it is to end.
+    in_task: bool,
+    /// A receive has let the task see that it is to end.
+    yielded: bool,
+}
+
+/// What few mailboxes need.
+#[derive(Debug, Default)]
+struct Rest {
+    /// Messages that a selective receive has looked at and left, in order.
+    passed: VecDeque<Message>,
+    /// How many of them, at the front, are urgent ones.
+    urgent: usize,
+    /// Where the mailbox ended when a reference was made: nothing before can contain it.
+    marks: Vec<(RefNumber, usize)>,
+    /// When the clock will make the process look at its deadline, and the timer that does it.
+    armed: Option<(Instant, RefNumber)>,
+}
+
+/// What a receive finds.
+#[derive(Debug)]
+pub(crate) enum Found<T> {
+    /// This.
+    It(T),
+    /// Nothing until the deadline.
+    TimedOut,
+    /// The process is to end, or has.
+    Doomed,
+}
+
+/// What a look at a message says.
+#[derive(Debug)]
+pub(crate) enum Look<R> {
+    /// It is this one.
+    Take(R),
+    /// Leave it.
+    Leave,
+    /// Take it away and go on: it is none at all.
+    Discard,
+}
+
+impl Mailbox {
+    pub(crate) const fn new(cell: Arc<Cell>, in_task: bool) -> Self {
+        Self { cell, rest: None, fuel: FUEL, in_task, yielded: false }
+    }
+
+    #[inline]
+    pub(crate) const fn cell(&self) -> &Arc<Cell> {
+        &self.cell
+    }
+
+    /// The next message, urgent ones first.
+    #[inline]
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+    ) -> Poll<Found<Message>> {
+        if self.cell.is_doomed() || self.fuel == 0 {
+            return self.pause(cx);
+        }
+        match self.next_or_wait(Some(cx.waker())) {
+            Next::Message(message) => {
+                self.fuel -= 1;
+                Poll::Ready(Found::It(message))
+            }
+            Next::Doomed => self.pause(cx),
+            Next::Nothing => self.asleep(deadline),
+        }
+    }
+
+    /// The next message if there is one now.
+    pub(crate) fn next_now(&mut self) -> Option<Message> {
+        match self.next_or_wait(None) {
+            Next::Message(message) => Some(message),
+            Next::Doomed | Next::Nothing => None,
+        }
+    }
+
+    /// The first message, from the `at`th on, that `look` takes.
+    pub(crate) fn poll_select<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+        at: &mut usize,
+        look: &mut impl FnMut(&mut Message) -> Look<R>,
+    ) -> Poll<Found<R>> {
+        if self.cell.is_doomed() || self.fuel == 0 {
+            return self.pause(cx);
+        }
+        loop {
+            if let Some(found) = self.scan(at, look) {
+                self.fuel -= 1;
+                return Poll::Ready(Found::It(found));
+            }
+            match self.refill_or_wait(at, Some(cx.waker())) {
+                Refill::Some => {}
+                Refill::Doomed => return self.pause(cx),
+                Refill::Nothing => return self.asleep(deadline),
+            }
+        }
+    }
+
+    /// The same among what is there now.
+    pub(crate) fn select_now<R>(
+        &mut self,
+        look: &mut impl FnMut(&mut Message) -> Look<R>,
+    ) -> Option<R> {
+        let mut at = 0;
+        loop {
+            if let Some(found) = self.scan(&mut at, look) {
+                return Some(found);
+            }
+            if !matches!(self.refill_or_wait(&mut at, None), Refill::Some) {
+                return None;
+            }
+        }
+    }
+
+    /// Lets the worker go on with others: for the sake of fairness, or so that the task sees its end. A receiver that is
+    /// polled again all the same is told.
+    #[cold]
+    fn pause<R>(&mut self, cx: &Context<'_>) -> Poll<Found<R>> {
+        let doomed = self.cell.is_doomed();
+        if doomed && (self.yielded || !self.in_task) {
+            return Poll::Ready(Found::Doomed);
+        }
+        self.yielded = doomed;
+        self.fuel = FUEL;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// The waker is in place. Only now the time is looked at: a timer that fires from here on finds it.
+    fn asleep<R>(&mut self, deadline: Option<Instant>) -> Poll<Found<R>> {
+        self.fuel = FUEL;
+        let Some(deadline) = deadline else { return Poll::Pending };
+        let now = Instant::now();
+        if now >= deadline {
+            return Poll::Ready(Found::TimedOut);
+        }
+        self.arm(now, deadline);
+        Poll::Pending
+    }
+
+    /// Has the clock wake the process no later than `deadline`. A timer set for an earlier deadline is left to fire, and then
+    /// set again: a process that makes calls with a time-out all day sets one every few seconds.
+    fn arm(&mut self, now: Instant, deadline: Instant) {
+        let runtime = self.cell.runtime().clone();
+        let number = self.cell.number();
+        let rest = self.rest.get_or_insert_default();
+        if let Some((due, timer)) = rest.armed {
+            if due > now && due <= deadline {
+                return;
+            }
+            runtime.timers().cancel(timer);
+        }
+        rest.armed = Some((deadline, runtime.wake_at(number, deadline)));
+    }
+
+    fn next_or_wait(&mut self, waker: Option<&Waker>) -> Next {
+        let cell = &*self.cell;
+        if let Some(channel) = cell.channel() {
+            return Self::next_of_channel(
+                cell,
+                channel,
+                self.rest.as_deref_mut(),
+                self.in_task,
+                waker,
+            );
+        }
+        let mut state = cell.lock();
+        if let Some(rest) = self.rest.as_deref_mut()
+            && !rest.passed.is_empty()
+        {
+            return Next::Message(match state.pop_urgent() {
+                Some(urgent) => urgent,
+                None => match rest.take(0, &mut state) {
+                    Some(passed) => passed,
+                    None => return Next::Nothing,
+                },
+            });
+        }
+        match state.pop() {
+            Some(message) => Next::Message(message),
+            None => wait(&mut state, waker, self.in_task),
+        }
+    }
+
+    fn next_of_channel(
+        cell: &Cell,
+        channel: &Channel,
+        rest: Option<&mut Rest>,
+        in_task: bool,
+        waker: Option<&Waker>,
+    ) -> Next {
+        let mut rest = rest;
+        let mut waiting = None;
+        loop {
+            if channel.is_urgent() {
+                channel.set_urgent(false);
+                if let Some(urgent) = cell.lock().pop_urgent() {
+                    // There may be more.
+                    channel.set_urgent(true);
+                    return Next::Message(urgent);
+                }
+            }
+            if let Some(rest) = rest.as_deref_mut()
+                && !rest.passed.is_empty()
+                && let Some(passed) = rest.take(0, &mut cell.lock())
+            {
+                return Next::Message(passed);
+            }
+            if let Some(message) = pop_channel(channel) {
+                if waiting.is_some() {
+                    channel.stop_waiting();
+                }
+                return Next::Message(message);
+            }
+            match waiting {
+                Some(next) => return next,
+                None => {
+                    let next = wait(&mut cell.lock(), waker, in_task);
+                    if waker.is_none() || matches!(next, Next::Doomed) {
+                        return next;
+                    }
+                    // Now look once more: a sender that saw nobody waiting has put its message in by then.
+                    channel.start_waiting();
+                    waiting = Some(next);
+                }
+            }
+        }
+    }
+
+    /// Looks at the passed messages from `at` on.
+    fn scan<R>(
+        &mut self,
+        at: &mut usize,
+        look: &mut impl FnMut(&mut Message) -> Look<R>,
+    ) -> Option<R> {
+        let rest = self.rest.as_deref_mut()?;
+        while let Some(message) = rest.passed.get_mut(*at) {
+            match look(message) {
+                Look::Leave => *at += 1,
+                Look::Discard => drop(rest.take(*at, &mut self.cell.lock())),
+                Look::Take(found) => {
+                    let taken = rest.take(*at, &mut self.cell.lock());
+                    drop(taken);
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+
+    /// Moves what has arrived to the passed messages; `at` goes back to urgent ones that are new.
+    fn refill_or_wait(&mut self, at: &mut usize, waker: Option<&Waker>) -> Refill {
+        let cell = &*self.cell;
+        let rest = self.rest.get_or_insert_default();
+        let before = rest.passed.len();
+        if let Some(channel) = cell.channel() {
+            if let Some(waker) = waker {
+                wait(&mut cell.lock(), Some(waker), self.in_task);
+                channel.start_waiting();
+            }
+            while let Some(message) = pop_channel(channel) {
+                rest.passed.push_back(message);
+            }
+            channel.set_urgent(false);
+        }
+        let mut state = cell.lock();
+        while let Some(urgent) = state.pop_urgent() {
+            *at = (*at).min(rest.urgent);
+            rest.passed.insert(rest.urgent, urgent);
+            rest.urgent += 1;
+            rest.marks.iter_mut().for_each(|(_, mark)| *mark += 1);
+        }
+        let mut ring = state.take_ring();
+        if rest.passed.is_empty() {
+            rest.passed = ring;
+        } else {
+            rest.passed.append(&mut ring);
+        }
+        state.set_passed_over(rest.passed.len());
+        if rest.passed.len() > before {
+            if let Some(channel) = cell.channel() {
+                channel.stop_waiting();
+            }
+            return Refill::Some;
+        }
+        match wait(&mut state, waker, self.in_task) {
+            Next::Doomed => Refill::Doomed,
+            _ => Refill::Nothing,
+        }
+    }
+
+    /// A reference was just made: whatever waits now cannot contain it.
+    pub(crate) fn mark(&mut self, number: RefNumber) {
+        if self.len() < WORTH_A_MARK {
+            return;
+        }
+        let mut at = usize::MAX;
+        self.refill_or_wait(&mut at, None);
+        let rest = self.rest.get_or_insert_default();
+        if rest.marks.len() >= MARKS {
+            rest.marks.remove(0);
+        }
+        rest.marks.push((number, rest.passed.len()));
+    }
+
+    /// Where to begin to look for what contains that reference.
+    pub(crate) fn start_of(&self, number: RefNumber) -> usize {
+        let marks = self.rest.as_ref().map_or(&[][..], |rest| &rest.marks);
+        marks.iter().find(|(marked, _)| *marked == number).map_or(0, |(_, at)| *at)
+    }
+
+    /// The reference is not waited for any longer.
+    pub(crate) fn unmark(&mut self, number: RefNumber) {
+        if let Some(rest) = self.rest.as_deref_mut() {
+            rest.marks.retain(|(marked, _)| *marked != number);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.cell.len()
+    }
+
+    /// Whether messages that were passed over, or urgent ones, come before those in the queue.
+    pub(crate) fn take_before_channel(&mut self) -> Option<Message> {
+        if let Some(urgent) = self.cell.lock().pop_urgent() {
+            return Some(urgent);
+        }
+        let rest = self.rest.as_deref_mut()?;
+        rest.take(0, &mut self.cell.lock())
+    }
+}
+
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        let Some(rest) = self.rest.take() else { return };
+        if let Some((_, timer)) = rest.armed {
+            self.cell.runtime().timers().cancel(timer);
+        }
+        self.cell.lock().set_passed_over(0);
+    }
+}
+
+impl Rest {
+    fn take(&mut self, at: usize, state: &mut State) -> Option<Message> {
+        let message = self.passed.remove(at)?;
+        if at < self.urgent {
+            self.urgent -= 1;
+        }
+        for (_, mark) in &mut self.marks {
+            if at < *mark {
+                *mark -= 1;
+            }
+        }
+        state.set_passed_over(self.passed.len());
+        Some(message)
+    }
+}
+
+#[derive(Debug)]
+enum Next {
+    Message(Message),
+    Doomed,
+    Nothing,
+}
+
+#[derive(Debug)]
+enum Refill {
+    Some,
+    Doomed,
+    Nothing,
+}
+
+fn wait(state: &mut State, waker: Option<&Waker>, in_task: bool) -> Next {
+    if state.stage() != Stage::Alive {
+        return Next::Doomed;
+    }
+    if let Some(waker) = waker {
+        state.wait(waker, in_task);
+    }
+    Next::Nothing
+}
+
+fn pop_channel(channel: &Channel) -> Option<Message> {
+    loop {
+        match channel.pop()? {
+            Message::Wake => {}
+            message => return Some(message),
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! The router: where a signal goes, by pid, name or alias, here or over a connection.
+
+use term::{Pid, Term};
+
+use crate::cell::Cell;
+use crate::error::Refused;
+use crate::ids::{Number, Place};
+use crate::outbound::Connection;
+use crate::payload::Payload;
+use crate::queue::Message;
+use crate::runtime::Runtime;
+use crate::signal::{Dest, Signal, Target};
+
+impl Runtime {
+    /// Sends a message that is already a payload, in nobody's name.
+    pub fn send_payload(&self, to: impl Into<Dest>, payload: Payload) {
+        self.route_payload(None, to.into(), payload, None);
+    }
+
+    /// Sends a message to wherever `to` is; what is not there gets nothing.
+    #[inline]
+    pub(crate) fn route_payload(
+        &self,
+        from: Option<&Cell>,
+        to: Dest,
+        payload: Payload,
+        token: Option<Term>,
+    ) {
+        match to {
+            Dest::Pid(pid) => match self.ids().place(&pid) {
+                Place::Here(number) => self.route_here(number, payload, token),
+                Place::Past => {}
+                Place::Elsewhere => {
+                    let node = pid.node().clone();
+                    self.route_away(from, &node, Dest::Pid(pid), payload, token);
+                }
+            },
+            Dest::Name(name) => {
+                if let Some(number) = self.names().whereis(&name) {
+                    self.route_here(number, payload, token);
+                }
+            }
+            Dest::Remote { name, node } if node == *self.node() => {
+                if let Some(number) = self.names().whereis(&name) {
+                    self.route_here(number, payload, token);
+                }
+            }
+            Dest::Remote { name, node } => {
+                self.route_away(from, &node, Dest::Name(name), payload, token)
+            }
+            Dest::Alias(alias) => {
+                if self.ids().is_own_ref(&alias) {
+                    self.route_alias(&alias, payload, token, false);
+                } else {
+                    let node = alias.node().clone();
+                    self.route_away(from, &node, Dest::Alias(alias), payload, token);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn route_here(&self, to: Number, payload: Payload, token: Option<Term>) {
+        let message = message(payload, token);
+        self.table().with(to, |cell| cell.accept(message));
+    }
+
+    fn route_alias(
+        &self,
+        alias: &term::Reference,
+        payload: Payload,
+        token: Option<Term>,
+        priority: bool,
+    ) {
+        // The process is held, not its slot: ending the alias may reach for another slot.
+        if let Some((number, owner)) = self.ids().alias_owner(alias)
+            && let Some(cell) = self.table().get(owner)
+        {
+            cell.accept_through(number, message(payload, token), priority);
+        }
+    }
+
+    fn route_away(
+        &self,
+        from: Option<&Cell>,
+        node: &term::Atom,
+        to: Dest,
+        payload: Payload,
+        token: Option<Term>,
+    ) {
+        let from = from.map(Cell::pid);
+        let signal = Signal::Message { from, to, payload, token, priority: false };
+        // What cannot be sent is lost, as any message to another node may be.
+        let _ = self.outbound_send(node, signal);
+    }
+
+    /// A priority message (OTP 28): only an alias made with the priority option takes it as one.
+    pub(crate) fn route_priority(
+        &self,
+        from: &Cell,
+        to: Dest,
+        payload: Payload,
+        token: Option<Term>,
+    ) {
+        match to {
+            Dest::Alias(alias) if self.ids().is_own_ref(&alias) => {
+                self.route_alias(&alias, payload, token, true)
+            }
+            Dest::Alias(alias) => {
+                let node = alias.node().clone();
+                let to = Dest::Alias(alias);
+                let signal =
+                    Signal::Message { from: Some(from.pid()), to, payload, token, priority: true };
+                let _ = self.outbound_send(&node, signal);
+            }
+            to => self.route_payload(Some(from), to, payload, token),
+        }
+    }
+
+    /// `exit/2`: an exit signal to a process, or with priority through an alias.
+    pub(crate) fn route_exit(
+        &self,
+        from: &Cell,
+        to: Dest,
+        reason: Term,
+        token: Option<Term>,
+        priority: bool,
+    ) {
+        let node = match &to {
+            Dest::Pid(pid) => match self.ids().place(pid) {
+                Place::Here(number) => {
+                    if let Some(cell) = self.table().get(number) {
+                        cell.exit_called(&from.pid(), reason, priority && false);
+                    }
+                    return;
+                }
+                Place::Past => return,
+                Place::Elsewhere => pid.node().clone(),
+            },
+            Dest::Alias(alias) if self.ids().is_own_ref(alias) => {
+                if let Some((number, owner)) = self.ids().alias_owner(alias)
+                    && let Some(cell) = self.table().get(owner)
+                {
+                    cell.exit_called_through(number, &from.pid(), reason, priority);
+                }
+                return;
+            }
+            Dest::Alias(alias) => alias.node().clone(),
+            // `exit/2` takes no names.
+            Dest::Name(_) | Dest::Remote { .. } => return,
+        };
+        let _ = self
+            .outbound_send(&node, Signal::Exit2 { from: from.pid(), to, reason, token, priority });
+    }
+
+    /// Applies a signal that came over a connection. Never blocks; what its receiver's mailbox cannot take is the matter of
+    /// that mailbox's policy.
+    ///
+    /// # Errors
+    /// [`Refused`] if the peer had no right to send it; nothing was done, and the connection ought to be closed.
+    pub fn deliver(&self, via: &Connection, signal: Signal) -> Result<(), Refused> {
+        match signal {
+            Signal::Message { from: _, to, payload, token, priority } => {
+                self.deliver_message(to, payload, token, priority);
+            }
+            Signal::Link { from, to } => {
+                self.check_sender(via, &from)?;
+                let alive = self.local(&to).is_some_and(|cell| cell.link_received(&from, via));
+                if !alive {
+                    let exit = Signal::Exit { from: to, to: from, reason: noproc(), token: None };
+                    self.outbound_send_over(via, exit);
+                }
+            }
+            Signal::Unlink { from, to, id } => {
+                self.check_sender(via, &from)?;
+                match self.local(&to) {
+                    Some(cell) => cell.unlink_received(&from, id, via),
+                    // The dead acknowledge as well, or the peer would remember the unlink for ever.
+                    None => {
+                        self.outbound_send_over(via, Signal::UnlinkAck { from: to, to: from, id })
+                    }
+                }
+            }
+            Signal::UnlinkAck { from, to, id } => {
+                self.check_sender(via, &from)?;
+                if let Some(cell) = self.local(&to) {
+                    cell.unlink_acknowledged(&from, id);
+                }
+            }
+            Signal::Exit { from, to, reason, token: _ } => {
+                self.check_sender(via, &from)?;
+                if let Some(cell) = self.local(&to) {
+                    cell.linked_ended_afar(&from, reason, via);
+                }
+            }
+            Signal::Exit2 { from, to, reason, token: _, priority } => {
+                // A process of ours did not send this from there.
+                if from.node() == self.node() {
+                    return Err(Refused::NotItsProcess { node: via.node().clone(), from });
+                }
+                self.deliver_exit(&from, &to, reason, priority);
+            }
+            Signal::Monitor { from, to, reference } => {
+                self.check_sender(via, &from)?;
+                let watched = self
+                    .target(&to)
+                    .is_some_and(|cell| cell.watch_from_afar(&reference, &from, &to, via));
+                if !watched {
+                    self.outbound_send_over(
+                        via,
+                        Signal::Down { from: to, to: from, reference, reason: noproc() },
+                    );
+                }
+            }
+            Signal::Demonitor { from, to, reference } => {
+                self.check_sender(via, &from)?;
+                let cell = match &to {
+                    Target::Pid(pid) => self.local(pid),
+                    // The name may be another's by now, or nobody's.
+                    Target::Name(_) => via
+                        .named_monitor_over(&reference)
+                        .and_then(|number| self.table().get(number)),
+                };
+                if let Some(cell) = cell {
+                    cell.unwatch_from_afar(&reference, &from);
+                }
+            }
+            Signal::Down { from, to, reference, reason } => {
+                if let Target::Pid(pid) = &from {
+                    self.check_sender(via, pid)?;
+                }
+                if let Some(cell) = self.local(&to)
+                    && let Some(number) = self.ids().ref_number(&reference)
+                {
+                    cell.down(number, reason, Some(via));
+                }
+            }
+            Signal::GroupLeader { to, leader } => {
+                if let Some(cell) = self.local(&to) {
+                    cell.set_group_leader(leader);
+                }
+            }
+            Signal::SpawnRequest(request) => {
+                self.check_sender(via, &request.from)?;
+                self.serve_spawn(via, *request);
+            }
+            Signal::SpawnReply(reply) => {
+                if let Ok(pid) = &reply.result {
+                    self.check_sender(via, pid)?;
+                }
+                let taken =
+                    self.local(&reply.to).is_some_and(|cell| cell.spawn_replied(&reply, via));
+                if !taken {
+                    self.spawn_reply_to_nobody(&reply, via);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn deliver_message(&self, to: Dest, payload: Payload, token: Option<Term>, priority: bool) {
+        match to {
+            Dest::Alias(alias) => self.route_alias(&alias, payload, token, priority),
+            // A pid, name or node that is not ours gets nothing: we are no relay.
+            Dest::Pid(pid) => {
+                if let Some(number) = self.local_number(&pid) {
+                    self.route_here(number, payload, token);
+                }
+            }
+            Dest::Name(name) => {
+                if let Some(number) = self.names().whereis(&name) {
+                    self.route_here(number, payload, token);
+                }
+            }
+            Dest::Remote { name, node } => {
+                if node == *self.node() {
+                    self.deliver_message(Dest::Name(name), payload, token, priority);
+                }
+            }
+        }
+    }
+
+    fn deliver_exit(&self, from: &Pid, to: &Dest, reason: Term, priority: bool) {
+        match to {
+            Dest::Pid(pid) => {
+                if let Some(cell) = self.local(pid) {
+                    cell.exit_called(from, reason, false);
+                }
+            }
+            Dest::Name(name) => {
+                if let Some(cell) =
+                    self.names().whereis(name).and_then(|number| self.table().get(number))
+                {
+                    cell.exit_called(from, reason, false);
+                }
+            }
+            Dest::Remote { .. } => {}
+            Dest::Alias(alias) => {
+                if let Some((number, owner)) = self.ids().alias_owner(alias)
+                    && let Some(cell) = self.table().get(owner)
+                {
+                    cell.exit_called_through(number, from, reason, priority);
+                }
+            }
+        }
+    }
+
+    /// Links, monitors and exits speak for the peer's own processes.
+    fn check_sender(&self, via: &Connection, from: &Pid) -> Result<(), Refused> {
+        if from.node() == via.node() {
+            return Ok(());
+        }
+        Err(Refused::NotItsProcess { node: via.node().clone(), from: from.clone() })
+    }
+
+    fn local(&self, pid: &Pid) -> Option<std::sync::Arc<Cell>> {
+        self.table().get(self.local_number(pid)?)
+    }
+
+    fn target(&self, target: &Target) -> Option<std::sync::Arc<Cell>> {
+        match target {
+            Target::Pid(pid) => self.local(pid),
+            Target::Name(name) => self.table().get(self.names().whereis(name)?),
+        }
+    }
+}
+
+fn noproc() -> Term {
+    Term::from(term::Atom::from_static("noproc"))
+}
+
+#[inline]
+fn message(payload: Payload, token: Option<Term>) -> Message {
+    match token {
+        None => Message::User(payload),
+        Some(token) => Message::Traced(Box::new((payload, token))),
+    }
+}
