@@ -3,7 +3,8 @@
 //! `node`'s bridge turns control messages into these and back; inside one runtime most of them never exist as
 //! values, because the router applies them at once.
 
-use term::{Atom, Encoded, Pid, Reference, Term};
+use serde::{Deserialize, Deserializer};
+use term::{Atom, Encoded, Pid, Reference, Term, TermRef, View};
 
 use crate::payload::Payload;
 
@@ -187,5 +188,43 @@ impl From<Target> for Dest {
             Target::Pid(pid) => Self::Pid(pid),
             Target::Name(name) => Self::Name(name),
         }
+    }
+}
+
+/// A term is no address: it is neither a pid, a name, `{Name, Node}` nor a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a pid, a registered name, {{Name, Node}} or an alias")]
+pub struct NoDest;
+
+/// What may stand to the left of Erlang's `!`.
+impl TryFrom<TermRef<'_>> for Dest {
+    type Error = NoDest;
+
+    fn try_from(term: TermRef<'_>) -> Result<Self, NoDest> {
+        match term.view() {
+            View::Pid(pid) => Ok(pid.into()),
+            View::Reference(alias) => Ok(alias.into()),
+            View::Atom(name) => Ok(name.to_atom().into()),
+            View::Tuple(pair) if pair.len() == 2 => {
+                let atom = |index| pair.get(index).and_then(|part| part.as_atom()).ok_or(NoDest);
+                Ok((atom(0)?.to_atom(), atom(1)?.to_atom()).into())
+            }
+            _ => Err(NoDest),
+        }
+    }
+}
+
+impl TryFrom<&Term> for Dest {
+    type Error = NoDest;
+
+    fn try_from(term: &Term) -> Result<Self, NoDest> {
+        Self::try_from(term.root())
+    }
+}
+
+/// So that a message type may say who is to be answered, however its sender names them.
+impl<'de> Deserialize<'de> for Dest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(&Term::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
