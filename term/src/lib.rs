@@ -37,7 +37,7 @@ pub mod serde;
 mod skip;
 pub mod tag;
 mod term;
-mod text;
+pub mod text;
 pub mod transcode;
 mod view;
 

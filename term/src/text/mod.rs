@@ -1,21 +1,24 @@
 //! Text: how terms print and what is read back.
+//!
+//! ```text
+//! format   the choices ──> style ──> write    one line
+//!                                └─> layout   lines of some width, from pieces
+//! inspect  Elixir's form, with elixir_name for its atoms
+//! parse    text to a term, from the tokens of scan (number, literal) and the segments of bits
+//! ```
 
-use std::fmt;
+mod capped;
+mod elixir_name;
+mod float;
+mod format;
+mod inspect;
+mod layout;
+mod pieces;
+mod quote;
+mod shape;
+mod style;
+mod write;
 
-use crate::term::{Term, TermRef};
-
-impl fmt::Display for Term {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.root(), f)
-    }
-}
-
-/// Its kind only, until the printer lands.
-impl fmt::Display for TermRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.as_atom() {
-            Some(atom) => fmt::Display::fmt(&atom, f),
-            None => write!(f, "#{}", self.kind_name()),
-        }
-    }
-}
+pub use format::Format;
+pub use inspect::{Charlists, Inspect};
+pub use style::Release;

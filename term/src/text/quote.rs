@@ -16,7 +16,12 @@ pub(super) const fn printable_unicode(code: u32) -> bool {
 }
 
 /// An atom as `io_lib:write_atom/1` (or `write_atom_as_latin1/1`) writes it.
-pub(super) fn write_atom(out: &mut (impl Write + ?Sized), atom: AtomRef<'_>, encoding: Encoding, release: Release) -> fmt::Result {
+pub(super) fn write_atom(
+    out: &mut (impl Write + ?Sized),
+    atom: AtomRef<'_>,
+    encoding: Encoding,
+    release: Release,
+) -> fmt::Result {
     if is_bare(atom, release) {
         return write_bare(out, atom);
     }
@@ -37,7 +42,9 @@ pub(super) fn write_quoted(
                 out.write_char('\\')?;
                 out.write_char(character)?;
             }
-            '\u{100}'.. if encoding == Encoding::Latin1 => write!(out, "\\x{{{:X}}}", u32::from(character))?,
+            '\u{100}'.. if encoding == Encoding::Latin1 => {
+                write!(out, "\\x{{{:X}}}", u32::from(character))?
+            }
             ' '..='~' | '\u{a0}'.. => out.write_char(character)?,
             _ => write_control(out, character)?,
         }
@@ -71,7 +78,9 @@ fn write_bare(out: &mut (impl Write + ?Sized), atom: AtomRef<'_>) -> fmt::Result
 /// Whether Erlang source spells this atom without quotes.
 fn is_bare(atom: AtomRef<'_>, release: Release) -> bool {
     let mut characters = atom.chars();
-    characters.next().is_some_and(starts_atom) && characters.all(continues_name) && !is_reserved(&atom.as_str(), release)
+    characters.next().is_some_and(starts_atom)
+        && characters.all(continues_name)
+        && !is_reserved(&atom.as_str(), release)
 }
 
 /// A letter that begins an atom.
@@ -92,14 +101,18 @@ pub(super) const fn continues_name(character: char) -> bool {
 /// `erl_scan:reserved_word/1`. OTP 27 added `maybe` and `else`.
 pub(super) fn is_reserved(name: &str, release: Release) -> bool {
     const RESERVED: [&str; 27] = [
-        "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case", "catch", "cond", "div", "end",
-        "fun", "if", "let", "not", "of", "or", "orelse", "receive", "rem", "try", "when", "xor",
+        "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case",
+        "catch", "cond", "div", "end", "fun", "if", "let", "not", "of", "or", "orelse", "receive",
+        "rem", "try", "when", "xor",
     ];
     RESERVED.contains(&name) || (release != Release::Otp25 && matches!(name, "maybe" | "else"))
 }
 
 /// An atom inside `fun M:F/A` or `#Fun<...>`. The emulator prints these, by rules of its own: it knows no reserved words and quotes `@`.
-pub(super) fn write_emulator_atom(out: &mut (impl Write + ?Sized), atom: AtomRef<'_>) -> fmt::Result {
+pub(super) fn write_emulator_atom(
+    out: &mut (impl Write + ?Sized),
+    atom: AtomRef<'_>,
+) -> fmt::Result {
     let mut characters = atom.chars();
     let plain = |c: char| c != '@' && continues_name(c);
     if characters.next().is_some_and(starts_atom) && characters.all(plain) {
