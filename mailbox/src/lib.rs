@@ -23,6 +23,8 @@
 //! | `timer`, `stats`, `error` | timers, counters, reasons and refusals |
 
 mod alias;
+mod call_answer;
+mod call_parts;
 mod cell;
 mod ending;
 mod error;
@@ -64,7 +66,7 @@ pub use receive::{
 };
 pub use received::Received;
 pub use runtime::Runtime;
-pub use signal::{Dest, Signal, SpawnReply, SpawnRequest, Target};
+pub use signal::{Dest, NoDest, Signal, SpawnReply, SpawnRequest, Target};
 pub use spawn::{SpawnOptions, Spawned};
 pub use spawn_request::{SpawnRequestOptions, SpawnService, Start};
 pub use stats::Stats;

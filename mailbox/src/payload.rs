@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -62,11 +63,13 @@ pub trait Origin: Send + Sync + 'static {
 struct FromPeer {
     encoded: Encoded,
     origin: Arc<dyn Origin>,
+    /// What came, of which `encoded` may be a part.
+    held: usize,
 }
 
 impl Drop for FromPeer {
     fn drop(&mut self) {
-        self.origin.released(self.encoded.bytes().len());
+        self.origin.released(self.held);
     }
 }
 
@@ -108,7 +111,8 @@ impl Payload {
     /// Bytes from another node, as they came.
     #[must_use]
     pub fn received(encoded: Encoded, origin: Arc<dyn Origin>) -> Self {
-        Self(Form::FromPeer(Arc::new(FromPeer { encoded, origin })))
+        let held = encoded.bytes().len();
+        Self(Form::FromPeer(Arc::new(FromPeer { encoded, origin, held })))
     }
 
     /// `{'$gen_call', {From, [alias | Tag]}, Request}`.
@@ -250,6 +254,38 @@ impl Payload {
         match &self.0 {
             Form::Term(term) => Some(term),
             _ => None,
+        }
+    }
+
+    /// The bytes, where it is bytes.
+    pub(crate) fn as_encoded(&self) -> Option<&Encoded> {
+        match &self.0 {
+            Form::Encoded(encoded) => Some(encoded),
+            Form::FromPeer(from) => Some(&from.encoded),
+            _ => None,
+        }
+    }
+
+    /// The part of the bytes that is one of the term's elements; what is no bytes stays as it is.
+    pub(crate) fn narrow(self, part: Range<usize>) -> Self {
+        let narrowed = |encoded: &Encoded| {
+            let bytes = encoded.bytes().get(part.clone()).unwrap_or_default();
+            Encoded::new(encoded.bytes().slice_ref(bytes), encoded.shared_atoms().cloned())
+        };
+        match self.0 {
+            Form::Encoded(encoded) => Self(Form::Encoded(narrowed(&encoded))),
+            Form::FromPeer(mut from) => {
+                let part = narrowed(&from.encoded);
+                match Arc::get_mut(&mut from) {
+                    Some(alone) => {
+                        alone.encoded = part;
+                        Self(Form::FromPeer(from))
+                    }
+                    // Who holds the whole answers for it.
+                    None => Self(Form::Encoded(part)),
+                }
+            }
+            form => Self(form),
         }
     }
 

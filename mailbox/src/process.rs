@@ -126,7 +126,7 @@ impl Process {
         }
     }
 
-    fn room(&self, to: &Dest) -> Option<crate::outbound::BoxFuture<()>> {
+    pub(crate) fn room(&self, to: &Dest) -> Option<crate::outbound::BoxFuture<()>> {
         match to {
             Dest::Pid(pid) => self.runtime().ready(pid.node()),
             Dest::Remote { node, .. } => self.runtime().ready(node),
@@ -136,7 +136,7 @@ impl Process {
     }
 
     #[inline]
-    fn payload<M: Serialize + 'static>(&self, message: M) -> Option<Payload> {
+    pub(crate) fn payload<M: Serialize + 'static>(&self, message: M) -> Option<Payload> {
         match Payload::new(message) {
             Ok(payload) => Some(payload),
             Err(error) => {

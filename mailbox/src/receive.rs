@@ -15,7 +15,7 @@ use crate::error::Reason;
 use crate::mailbox::{Found, Look};
 use crate::payload::{Payload, ReadError};
 use crate::process::Process;
-use crate::queue::{Incoming, Message, System};
+use crate::queue::{Incoming, Message};
 use crate::received::Received;
 
 /// Waits for the next message; see [`Process::receive`].
@@ -274,7 +274,7 @@ impl Process {
         }
     }
 
-    fn undecodable(&self, error: &term::DecodeError) {
+    pub(crate) fn undecodable(&self, error: &term::DecodeError) {
         self.runtime().counters().undecodable();
         tracing::warn!(process = %self.pid(), %error, "a message that is no term was dropped");
     }
@@ -395,71 +395,9 @@ impl Future for AwaitAnswer<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { process, deadline, at, tag } = &mut *self;
-        let mut undecodable = None;
-        let mut look = |message: &mut Message| look_for_answer(message, tag, &mut undecodable);
-        let found = process.mailbox.poll_select(cx, *deadline, at, &mut look);
-        if let Some(error) = undecodable {
-            process.undecodable(&error);
-        }
-        match found {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Found::It(answer)) => Poll::Ready(Ok(Some(answer))),
-            Poll::Ready(Found::TimedOut) => Poll::Ready(Ok(None)),
-            Poll::Ready(Found::Doomed) => Poll::Ready(Err(process.why())),
-        }
+        let mut wanted = |theirs: &Reference| (theirs == tag).then_some(());
+        process.poll_answer(cx, *deadline, at, &mut wanted).map(|found| found.map(|found| found.map(|((), answer)| answer)))
     }
-}
-
-fn look_for_answer(
-    message: &mut Message,
-    tag: &Reference,
-    undecodable: &mut Option<term::DecodeError>,
-) -> Look<Answer> {
-    let payload = match message {
-        Message::User(payload) => payload,
-        Message::Traced(traced) => &mut traced.0,
-        Message::System(system) => {
-            return match &**system {
-                System::Down { reference, reason, .. } if reference == tag => {
-                    Look::Take(Answer::Down(reason.clone()))
-                }
-                _ => Look::Leave,
-            };
-        }
-        Message::Wake => return Look::Discard,
-    };
-    match payload.reply_tag() {
-        Some(theirs) if theirs == tag => {
-            let payload = std::mem::replace(payload, Payload::from(Term::NIL));
-            return match payload.into_reply() {
-                Ok(reply) => Look::Take(Answer::Reply(reply.value)),
-                Err(_) => Look::Discard,
-            };
-        }
-        Some(_) => return Look::Leave,
-        None => {}
-    }
-    match payload.term() {
-        Ok(term) => match reply_to(term, tag) {
-            Some(reply) => Look::Take(Answer::Reply(Payload::from(reply))),
-            None => Look::Leave,
-        },
-        Err(error) => {
-            *undecodable = Some(error);
-            Look::Discard
-        }
-    }
-}
-
-/// The reply in `{Tag, Reply}` or `{[alias | Tag], Reply}`.
-fn reply_to(term: &Term, tag: &Reference) -> Option<Term> {
-    let tuple = term.as_tuple().filter(|tuple| tuple.len() == 2)?;
-    let (first, reply) = (tuple.get(0)?, tuple.get(1)?);
-    let theirs = match first.as_reference() {
-        Some(reference) => reference,
-        None => crate::payload::alias_of_tag(first)?,
-    };
-    (theirs == *tag).then(|| reply.to_term())
 }
 
 fn look_at_term(

@@ -1,0 +1,95 @@
+//! Waiting for what a call is answered: its reply, or its monitor's `DOWN`, wherever in the mailbox.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use term::{Reference, Term};
+
+use crate::call_parts::{reply_in_bytes, reply_in_term};
+use crate::error::Reason;
+use crate::mailbox::{Found, Look};
+use crate::payload::Payload;
+use crate::process::Process;
+use crate::queue::{Message, System};
+use crate::receive::Answer;
+
+impl Process {
+    /// Waits for the first answer to any request that `wanted` knows by its tag, from the `at`th message on; `None` at the
+    /// deadline.
+    pub(crate) fn poll_answer<K>(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+        at: &mut usize,
+        wanted: &mut impl FnMut(&Reference) -> Option<K>,
+    ) -> Poll<Result<Option<(K, Answer)>, Reason>> {
+        let mut look = |message: &mut Message| look_for_answer(message, wanted);
+        match self.mailbox.poll_select(cx, deadline, at, &mut look) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Found::It(answer)) => Poll::Ready(Ok(Some(answer))),
+            Poll::Ready(Found::TimedOut) => Poll::Ready(Ok(None)),
+            Poll::Ready(Found::Doomed) => Poll::Ready(Err(self.why())),
+        }
+    }
+
+    /// The same among what is in the mailbox now.
+    pub(crate) fn answer_now<K>(
+        &mut self,
+        wanted: &mut impl FnMut(&Reference) -> Option<K>,
+    ) -> Option<(K, Answer)> {
+        self.mailbox.select_now(&mut |message: &mut Message| look_for_answer(message, wanted))
+    }
+
+    /// From which message on the answer to a request may be.
+    pub(crate) fn answer_start(&self, tag: &Reference) -> usize {
+        self.runtime().ids().ref_number(tag).map_or(0, |number| self.mailbox.start_of(number))
+    }
+}
+
+/// What is no term is left for who reads it.
+fn look_for_answer<K>(
+    message: &mut Message,
+    wanted: &mut impl FnMut(&Reference) -> Option<K>,
+) -> Look<(K, Answer)> {
+    let payload = match message {
+        Message::User(payload) => payload,
+        Message::Traced(traced) => &mut traced.0,
+        Message::System(system) => {
+            return match &**system {
+                System::Down { reference, reason, .. } => match wanted(reference) {
+                    Some(key) => Look::Take((key, Answer::Down(reason.clone()))),
+                    None => Look::Leave,
+                },
+                _ => Look::Leave,
+            };
+        }
+        Message::Wake => return Look::Discard,
+    };
+    if let Some(tag) = payload.reply_tag() {
+        let Some(key) = wanted(tag) else { return Look::Leave };
+        return match take(payload).into_reply() {
+            Ok(reply) => Look::Take((key, Answer::Reply(reply.value))),
+            Err(_) => Look::Discard,
+        };
+    }
+    if let Some(term) = payload.as_term() {
+        return match reply_in_term(term)
+            .and_then(|(tag, reply)| Some((wanted(&tag)?, reply.to_term())))
+        {
+            Some((key, reply)) => Look::Take((key, Answer::Reply(Payload::from(reply)))),
+            None => Look::Leave,
+        };
+    }
+    match payload
+        .as_encoded()
+        .and_then(reply_in_bytes)
+        .and_then(|(tag, part)| Some((wanted(&tag)?, part)))
+    {
+        Some((key, part)) => Look::Take((key, Answer::Reply(take(payload).narrow(part)))),
+        None => Look::Leave,
+    }
+}
+
+fn take(payload: &mut Payload) -> Payload {
+    std::mem::replace(payload, Payload::from(Term::NIL))
+}
