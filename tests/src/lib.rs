@@ -24,14 +24,18 @@
 //! | `suite` | one Erlang suite run to its end, its cases counted |
 //! | `ask` | what a running suite may ask the scene to do |
 //! | `peer` | a hand-made peer on a raw socket: handshake, frames, control messages |
+//! | `hostile` | a node that must survive, and what is sent to it |
+//! | `bytes` | external-format bytes written by hand |
 //!
 //! To try one thing: `CNODE_TEST_CASES=foo_adds_one cargo test -p tests --test sidecar any_answers`. To run the
 //! same suites against another program that keeps the contract: `CNODE_TEST_SIDECAR=/path` or `CNODE_TEST_PUPPET=/path`.
 
 mod ask;
+pub mod bytes;
 mod compile;
 pub mod epmd;
 pub mod group;
+pub mod hostile;
 mod janitor;
 pub mod log;
 pub mod node;

@@ -111,9 +111,23 @@ pub enum Start {
 /// Long enough for a busy two-core machine; a start takes milliseconds.
 const START: Duration = Duration::from_secs(30);
 
-/// Starts one and waits for its ready line or its end.
-pub fn start(program: Program, home: &Path, epmd_port: u16, arguments: &[&str]) -> Result<Start> {
-    let mut command = Command::new(program.path()?);
+/// Starts one and waits for its ready line or its end; `descriptors` limits how many it may open.
+pub fn start(
+    program: Program,
+    home: &Path,
+    epmd_port: u16,
+    descriptors: Option<u32>,
+    arguments: &[&str],
+) -> Result<Start> {
+    let path = program.path()?;
+    let mut command = match descriptors {
+        None => Command::new(path),
+        Some(limit) => {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")]).arg(path);
+            command
+        }
+    };
     command
         .env("HOME", home)
         .env("ERL_EPMD_PORT", epmd_port.to_string())

@@ -111,7 +111,7 @@ impl Scene {
         program: Program,
         arguments: &[&str],
     ) -> Result<Result<Ready, (i32, Vec<String>)>> {
-        match node::start(program, self.home.path(), self.epmd_port, arguments)? {
+        match node::start(program, self.home.path(), self.epmd_port, None, arguments)? {
             Start::Ready(group, ready) => {
                 self.keep(id, group);
                 Ok(Ok(ready))
@@ -130,6 +130,26 @@ impl Scene {
                     program.name(),
                     said.join("\n")
                 )
+            }
+        }
+    }
+
+    /// The same with a limit on its descriptors.
+    pub fn start_limited(
+        &mut self,
+        id: &str,
+        program: Program,
+        descriptors: u32,
+        arguments: &[&str],
+    ) -> Result<Ready> {
+        match node::start(program, self.home.path(), self.epmd_port, Some(descriptors), arguments)?
+        {
+            Start::Ready(group, ready) => {
+                self.keep(id, group);
+                Ok(ready)
+            }
+            Start::Ended(code, said) => {
+                bail!("{} ended with {code}:\n{}", program.name(), said.join("\n"))
             }
         }
     }

@@ -1,5 +1,7 @@
 //! One Erlang suite run to its end: its cases counted, its questions answered, its failures told.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -44,6 +46,27 @@ pub fn run(
     let mut erl = Group::start(module, command)?;
     let outcome = follow(scene, &mut erl, module);
     outcome.with_context(|| format!("--- {module}\n{}", erl.log().tail(60)))
+}
+
+/// Runs an Elixir script of `tests/elixir` on a node of the host's release; its argument is the node under test.
+///
+/// # Errors
+/// As `run`.
+pub fn run_elixir(scene: &mut Scene, script: &str, node: &str) -> Result<()> {
+    let erl = scene.erl()?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("elixir").join(script);
+    let mut command = Command::new("elixir");
+    for (key, value) in erl.get_envs() {
+        match value {
+            Some(value) => command.env(key, value),
+            None => command.env_remove(key),
+        };
+    }
+    command.env("ELIXIR_ERL_OPTIONS", "-start_epmd false");
+    command.args(["--sname", "elixir@localhost", "--cookie", COOKIE]).arg(path).arg(node);
+    let mut elixir = Group::start(script, command)?;
+    let outcome = follow(scene, &mut elixir, script);
+    outcome.with_context(|| format!("--- {script}\n{}", elixir.log().tail(60)))
 }
 
 /// Reads what the suite prints until its last line.

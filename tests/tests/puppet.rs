@@ -61,3 +61,4 @@ on_every_release!(links_and_exits_are_erlangs, "puppet_link_suite");
 on_every_release!(monitors_are_erlangs, "puppet_monitor_suite");
 on_every_release!(aliases_are_erlangs, "puppet_alias_suite");
 on_every_release!(messages_and_calls_are_erlangs, "puppet_message_suite");
+on_every_release!(terms_are_the_beams, "puppet_codec_suite");
