@@ -51,5 +51,30 @@ pub(super) fn write_elixir(out: &mut (impl Write + ?Sized), value: f64) -> fmt::
 fn shortest(value: f64) -> Option<(String, i32)> {
     let text = format!("{value:e}");
     let (mantissa, exponent) = text.split_once('e')?;
-    Some((mantissa.replace('.', ""), exponent.parse().ok()?))
+    let digits = mantissa.replace('.', "");
+    let exponent = exponent.parse().ok()?;
+    let digits = even(value, &digits, exponent).unwrap_or(digits);
+    Some((digits, exponent))
+}
+
+/// No float has more significant digits than this in full.
+const MOST_DIGITS: usize = 767;
+
+/// Where two shortest numbers are equally near, Rust may take either, the BEAM takes the one whose last digit is even.
+fn even(value: f64, digits: &str, exponent: i32) -> Option<String> {
+    let odd = digits.bytes().last()? % 2 == 1;
+    let more = |count: usize| format!("{value:.count$e}");
+    if !odd || !more(digits.len()).split('e').next()?.ends_with('5') {
+        return None;
+    }
+    let all = more(MOST_DIGITS).split('e').next()?.replace('.', "");
+    let (head, rest) = all.split_at_checked(digits.len())?;
+    if rest.trim_end_matches('0') != "5" {
+        return None;
+    }
+    let below: u64 = head.parse().ok()?;
+    let nearest = (below + below % 2).to_string();
+    let same =
+        format!("{nearest}e{}", i64::from(exponent) + 1 - digits.len() as i64).parse() == Ok(value);
+    (same && nearest.len() == digits.len()).then_some(nearest)
 }

@@ -108,28 +108,32 @@ pub(super) fn is_reserved(name: &str, release: Release) -> bool {
     RESERVED.contains(&name) || (release != Release::Otp25 && matches!(name, "maybe" | "else"))
 }
 
-/// An atom inside `fun M:F/A` or `#Fun<...>`. The emulator prints these, by rules of its own: it knows no reserved words and quotes `@`.
+/// An atom inside `fun M:F/A` or `#Fun<...>`. The emulator prints these, by rules of its own: it knows no reserved words, quotes
+/// `@`, and hands out UTF-8, which every `io_lib` up to OTP 29 takes for Latin-1: `fun é:f/1` prints as `fun Ã©:f/1`.
 pub(super) fn write_emulator_atom(
     out: &mut (impl Write + ?Sized),
     atom: AtomRef<'_>,
 ) -> fmt::Result {
     let mut characters = atom.chars();
     let plain = |c: char| c != '@' && continues_name(c);
-    if characters.next().is_some_and(starts_atom) && characters.all(plain) {
-        return write_bare(out, atom);
+    let bare = characters.next().is_some_and(starts_atom) && characters.all(plain);
+    if !bare {
+        out.write_char('\'')?;
     }
-    out.write_char('\'')?;
     for character in atom.chars() {
         match character {
             '\'' | '\\' => {
                 out.write_char('\\')?;
                 out.write_char(character)?;
             }
-            '\u{7f}' => out.write_char(character)?,
             '\u{1b}' => out.write_str("\\033")?,
             '\0'..='\u{1f}' | '\u{80}'..='\u{9f}' => write_control(out, character)?,
-            _ => out.write_char(character)?,
+            _ => {
+                let mut utf8 = [0; 4];
+                let bytes = character.encode_utf8(&mut utf8).bytes();
+                bytes.map(char::from).try_for_each(|byte| out.write_char(byte))?;
+            }
         }
     }
-    out.write_char('\'')
+    if bare { Ok(()) } else { out.write_char('\'') }
 }

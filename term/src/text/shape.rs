@@ -1,7 +1,7 @@
 //! What a term is to a printer: one piece of text, or brackets with something in them.
 
 use super::quote::{printable_latin1, printable_unicode};
-use super::style::{Encoding, Range, Style};
+use super::style::{Encoding, Range, Release, Style};
 use crate::map::{self, KeyOrder};
 use crate::node::{Kind, Node};
 use crate::order::{Chain, Context, Link};
@@ -81,21 +81,23 @@ pub(super) fn binary_text<'a>(
     if !style.strings || node.kind != Kind::Binary || bytes.is_empty() {
         return None;
     }
-    if style.encoding == Encoding::Unicode
-        && let Ok(text) = std::str::from_utf8(bytes)
-    {
+    if style.encoding == Encoding::Unicode {
         let printable = |character: char| match style.range {
             Range::Latin1 => printable_latin1(character.into()),
             Range::Unicode => printable_unicode(character.into()),
         };
-        if !text.chars().all(printable) {
-            return None;
+        let valid = std::str::from_utf8(bytes);
+        let up_to = valid.map_or_else(|error| error.valid_up_to(), str::len);
+        let head = bytes.get(..up_to).and_then(|head| std::str::from_utf8(head).ok());
+        let all = head.unwrap_or_default().chars().all(printable);
+        match valid {
+            Ok(text) if all && text.is_ascii() => return Some(BinaryText::Latin1(bytes)),
+            Ok(text) if all => return Some(BinaryText::Utf8(text)),
+            Ok(_) => return None,
+            // What is no UTF-8 may be Latin-1. OTP 29 does not look further than to the first character that does not print.
+            Err(_) if style.release == Release::Otp29 && !all => return None,
+            Err(_) => {}
         }
-        return Some(if text.is_ascii() {
-            BinaryText::Latin1(bytes)
-        } else {
-            BinaryText::Utf8(text)
-        });
     }
     bytes.iter().all(|&byte| printable_latin1(byte.into())).then_some(BinaryText::Latin1(bytes))
 }

@@ -4,8 +4,8 @@ use crate::atom::Atom;
 
 /// Which OTP release a detail is taken from, where releases differ.
 ///
-/// Printing: OTP 27 and later put `maybe` and `else` in quotes, OTP 25 does not. Nothing else differs: floats, strings, layout are
-/// the same, and OTP 29's native records print one way only.
+/// Printing: OTP 27 and later put `maybe` and `else` in quotes, OTP 25 does not; with the `t` modifier, OTP 29 takes fewer binaries
+/// that are no UTF-8 for Latin-1 text. Nothing else differs: floats, escapes, layout are the same, and native records print on OTP 29 only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Release {

@@ -1,0 +1,6 @@
+//! Text compared with live BEAMs and a live Elixir.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod beam;
+mod print;
