@@ -7,8 +7,16 @@
 //! | --- | --- |
 //! | `epmd` | requests and answers of the name server |
 
+pub mod atom_cache;
+pub mod control;
+pub mod dist_header;
 pub mod epmd;
 pub mod flags;
+pub mod fragment;
 pub mod frame;
 pub mod handshake;
+pub mod receive;
 pub mod tick;
+
+#[cfg(test)]
+mod recordings;
