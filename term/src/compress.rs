@@ -31,7 +31,7 @@ pub(crate) fn inflate(bytes: &[u8], limits: &Limits) -> Result<(Bytes, usize), D
     loop {
         // Room grows with what has arrived, and ends one byte past the declared size so that more is noticed.
         if inflated.len() == inflated.capacity() {
-            let grown = (inflated.capacity() * 2).clamp(4096, declared + 1);
+            let grown = (inflated.capacity() * 2).max(4096).min(declared + 1);
             inflated.reserve_exact(grown.saturating_sub(inflated.len()).max(1));
         }
         let rest = deflated.get(zlib.total_in() as usize..).unwrap_or_default();

@@ -140,7 +140,23 @@ impl<'a> Cursor<'a> {
             Some(NIL_EXT) => self.counted(1, 0),
             Some(LIST_EXT) => {
                 let length = u32::from_be_bytes(array(self.input, self.pos + 1)?) as usize;
-                self.counted(5, length)
+                if length > 0 {
+                    return self.counted(5, length);
+                }
+                // No elements before the tail: to OTP, the tail is the term.
+                let mut ahead = self.clone();
+                while ahead.remaining().starts_with(&[LIST_EXT, 0, 0, 0, 0]) {
+                    ahead.pos += 5;
+                }
+                let length = if ahead.peek_tag() == Some(LIST_EXT) {
+                    let length = u32::from_be_bytes(array(ahead.input, ahead.pos + 1)?) as usize;
+                    ahead.counted(5, length)?
+                } else {
+                    ahead.nil()?;
+                    0
+                };
+                self.pos = ahead.pos;
+                Ok(length)
             }
             _ => Err(self.expected("list")),
         }
@@ -484,7 +500,9 @@ pub(crate) fn atom_at<'a>(
             };
         }
         other => {
-            return Err(DecodeErrorKind::Expected { expected: "atom", found: kind_of(other) }.at(at));
+            return Err(
+                DecodeErrorKind::Expected { expected: "atom", found: kind_of(other) }.at(at)
+            );
         }
     };
     let name = input.get(from..).and_then(|rest| rest.get(..length));

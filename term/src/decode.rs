@@ -69,24 +69,24 @@ fn decode_with(
     if nodes.capacity() == 0 {
         nodes.reserve_exact(LARGEST_INLINE);
     }
-    nodes.clear();
-    let mut decoder = Decoder {
-        input: &bytes,
-        pos: start,
-        atoms: atoms.as_deref().unwrap_or_default(),
-        start,
-        maps: NO_MAP,
-        nodes,
-    };
-    let outcome = decoder.run(place);
-    let (pos, maps) = (decoder.pos, decoder.maps);
-    let checked = outcome.and_then(|()| {
-        if maps == NO_MAP { Ok(()) } else { map::check(nodes, maps, &bytes, &atoms, start) }
-    });
-    if let Err(error) = checked {
-        release(nodes);
-        return Err(error);
+    let mut outcome = attempt(nodes, &bytes, start, &atoms, place);
+    if matches!(outcome, Err(Stop::Room)) {
+        // The guess was too low, and to grow would hold old and new nodes at once. So count, and begin again.
+        let exact = skip::count_nodes(&bytes, atoms.as_deref().unwrap_or_default(), start);
+        *nodes = Vec::new();
+        nodes.reserve_exact(exact.min(bytes.len() - start + LARGEST_INLINE));
+        outcome = attempt(nodes, &bytes, start, &atoms, place);
     }
+    let pos = match outcome {
+        Ok(pos) => pos,
+        Err(stop) => {
+            release(nodes);
+            return Err(match stop {
+                Stop::Refused(error) => error,
+                Stop::Room => DecodeErrorKind::TooLarge.at(start),
+            });
+        }
+    };
     let Some(root) = nodes.first().copied() else {
         return Err(DecodeErrorKind::Truncated.at(start));
     };
@@ -95,13 +95,54 @@ fn decode_with(
         _ if nodes.len() <= LARGEST_INLINE => Decoded::Block(Shared::small(nodes, bytes, atoms)),
         _ => {
             let mut grown = std::mem::take(nodes);
-            if grown.capacity() > grown.len() + grown.len() / 4 {
+            // Where even a shrinking that moves the nodes stays in the bound.
+            if grown.capacity() > grown.len() + grown.len() / 4
+                && grown.capacity() + grown.len() <= bytes.len()
+            {
                 grown.shrink_to_fit();
             }
             Decoded::Block(Shared::large(grown, bytes, atoms))
         }
     };
     Ok((decoded, pos))
+}
+
+/// Why an attempt ended early.
+enum Stop {
+    /// More nodes are needed than there is room for.
+    Room,
+    Refused(DecodeError),
+}
+
+impl From<DecodeError> for Stop {
+    fn from(error: DecodeError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// Decodes into the room there is, or that one growth gives; says where the term ends.
+fn attempt(
+    nodes: &mut Vec<Node>,
+    bytes: &[u8],
+    start: usize,
+    atoms: &Option<Arc<[Atom]>>,
+    place: Place,
+) -> Result<usize, Stop> {
+    nodes.clear();
+    let atoms = atoms.as_deref().unwrap_or_default();
+    let mut decoder =
+        Decoder { input: bytes, pos: start, atoms, start, maps: NO_MAP, short: false, nodes };
+    let outcome = decoder.run(place);
+    let (pos, maps) = (decoder.pos, decoder.maps);
+    if decoder.short {
+        return Err(Stop::Room);
+    }
+    outcome?;
+    if maps != NO_MAP {
+        map::check(nodes, maps, bytes, atoms, start)
+            .map_err(|error| error.map_or(Stop::Room, Stop::Refused))?;
+    }
+    Ok(pos)
 }
 
 /// Keeps no more scratch than 4 KiB.
@@ -121,6 +162,8 @@ struct Decoder<'a> {
     start: usize,
     /// The last map met; each map's node names the one before it.
     maps: u32,
+    /// Set where the room did not suffice; the error returned then means nothing.
+    short: bool,
     nodes: &'a mut Vec<Node>,
 }
 
@@ -169,66 +212,69 @@ impl Decoder<'_> {
     /// One tag: a finished leaf, or a container whose children follow and for which room was made.
     #[inline(always)]
     fn one(&mut self) -> Result<(Node, usize), DecodeError> {
-        let at = self.pos;
-        let Some(&tag) = self.input.get(at) else { return Err(DecodeErrorKind::Truncated.at(at)) };
-        self.pos = at + 1;
-        Ok(match tag {
-            SMALL_ATOM_UTF8_EXT => {
-                let length = usize::from(self.u8()?);
-                (self.atom_utf8(length)?, 0)
-            }
-            SMALL_INTEGER_EXT => (Node::int(i64::from(self.u8()?)), 0),
-            INTEGER_EXT => (Node::int(i64::from(i32::from_be_bytes(self.array()?))), 0),
-            SMALL_TUPLE_EXT => {
-                let arity = usize::from(self.u8()?);
-                self.container(Kind::Tuple, arity, arity)?
-            }
-            BINARY_EXT => {
-                let length = self.length()?;
-                (self.bytes_node(Kind::Binary, length)?, 0)
-            }
-            NIL_EXT => (Node::NIL, 0),
-            LIST_EXT => {
-                let length = self.length()?;
-                if length == 0 {
-                    // OTP takes an empty LIST_EXT for `[]` and looks at no tail.
-                    (Node::NIL, 0)
-                } else {
+        loop {
+            let at = self.pos;
+            let Some(&tag) = self.input.get(at) else {
+                return Err(DecodeErrorKind::Truncated.at(at));
+            };
+            self.pos = at + 1;
+            return Ok(match tag {
+                SMALL_ATOM_UTF8_EXT => {
+                    let length = usize::from(self.u8()?);
+                    (self.atom_utf8(length)?, 0)
+                }
+                SMALL_INTEGER_EXT => (Node::int(i64::from(self.u8()?)), 0),
+                INTEGER_EXT => (Node::int(i64::from(i32::from_be_bytes(self.array()?))), 0),
+                SMALL_TUPLE_EXT => {
+                    let arity = usize::from(self.u8()?);
+                    self.container(Kind::Tuple, arity, arity)?
+                }
+                BINARY_EXT => {
+                    let length = self.length()?;
+                    (self.bytes_node(Kind::Binary, length)?, 0)
+                }
+                NIL_EXT => (Node::NIL, 0),
+                LIST_EXT => {
+                    let length = self.length()?;
+                    if length == 0 {
+                        // No elements before the tail: to OTP, the tail is the term.
+                        continue;
+                    }
                     self.container(Kind::List, length, length.saturating_add(1))?
                 }
-            }
-            MAP_EXT => {
-                let pairs = self.length()?;
-                self.container(Kind::Map, pairs, pairs.saturating_mul(2))?
-            }
-            NEW_FLOAT_EXT => {
-                let value = f64::from_bits(u64::from_be_bytes(self.array()?));
-                if !value.is_finite() {
-                    return Err(DecodeErrorKind::BadFloat.at(at));
+                MAP_EXT => {
+                    let pairs = self.length()?;
+                    self.container(Kind::Map, pairs, pairs.saturating_mul(2))?
                 }
-                (Node::float(value), 0)
-            }
-            ATOM_CACHE_REF => {
-                let index = self.u8()?;
-                if usize::from(index) >= self.atoms.len() {
-                    return Err(
-                        DecodeErrorKind::BadCacheRef { index, len: self.atoms.len() }.at(at)
-                    );
+                NEW_FLOAT_EXT => {
+                    let value = f64::from_bits(u64::from_be_bytes(self.array()?));
+                    if !value.is_finite() {
+                        return Err(DecodeErrorKind::BadFloat.at(at));
+                    }
+                    (Node::float(value), 0)
                 }
-                (Node::new(Kind::AtomCached, u32::from(index), 0), 0)
-            }
-            NEW_PID_EXT | PID_EXT => (self.identifier(Kind::Pid, at)?, 0),
-            NEWER_REFERENCE_EXT | NEW_REFERENCE_EXT | REFERENCE_EXT => {
-                (self.identifier(Kind::Reference, at)?, 0)
-            }
-            V4_PORT_EXT | NEW_PORT_EXT | PORT_EXT => (self.identifier(Kind::Port, at)?, 0),
-            STRING_EXT => {
-                let length = usize::from(u16::from_be_bytes(self.array()?));
-                let node = self.bytes_node(Kind::String, length)?;
-                (if length == 0 { Node::NIL } else { node }, 0)
-            }
-            _ => return self.rare(tag, at),
-        })
+                ATOM_CACHE_REF => {
+                    let index = self.u8()?;
+                    if usize::from(index) >= self.atoms.len() {
+                        return Err(
+                            DecodeErrorKind::BadCacheRef { index, len: self.atoms.len() }.at(at)
+                        );
+                    }
+                    (Node::new(Kind::AtomCached, u32::from(index), 0), 0)
+                }
+                NEW_PID_EXT | PID_EXT => (self.identifier(Kind::Pid, at)?, 0),
+                NEWER_REFERENCE_EXT | NEW_REFERENCE_EXT | REFERENCE_EXT => {
+                    (self.identifier(Kind::Reference, at)?, 0)
+                }
+                V4_PORT_EXT | NEW_PORT_EXT | PORT_EXT => (self.identifier(Kind::Port, at)?, 0),
+                STRING_EXT => {
+                    let length = usize::from(u16::from_be_bytes(self.array()?));
+                    let node = self.bytes_node(Kind::String, length)?;
+                    (if length == 0 { Node::NIL } else { node }, 0)
+                }
+                _ => return self.rare(tag, at),
+            });
+        }
     }
 
     /// The tags off the hot path.
@@ -296,23 +342,20 @@ impl Decoder<'_> {
         Ok((Node::new(kind, count as u32, first as u64), children))
     }
 
-    /// More room than the scratch has. Guesses from how densely the bytes were used so far; if that was too little, counts.
+    /// More room than the scratch has, once: a guess from how densely the bytes were used so far.
     #[cold]
     #[inline(never)]
     fn grow(&mut self, children: usize) -> Result<(), DecodeError> {
         let (len, left) = (self.nodes.len(), self.input.len() - self.pos);
+        if self.nodes.capacity() > LARGEST_INLINE {
+            self.short = true;
+            return Err(DecodeErrorKind::TooLarge.at(self.pos));
+        }
         // No more nodes than bytes can ever be needed: 16 bytes of nodes per byte of the wire.
         let most = len + left;
         let used = (self.pos - self.start).max(1);
-        let wanted = if self.nodes.capacity() <= LARGEST_INLINE {
-            let guess =
-                (len as u128 * (used + left) as u128 * 9 / (used as u128 * 8)) as usize + 64;
-            guess.clamp(len + children, most)
-        } else {
-            let exact = skip::count_nodes(self.input, self.atoms, self.start);
-            exact.clamp(len + children, most)
-        };
-        self.nodes.reserve_exact(wanted - len);
+        let guess = (len as u128 * (used + left) as u128 * 9 / (used as u128 * 8)) as usize + 64;
+        self.nodes.reserve_exact(guess.clamp(len + children, most) - len);
         Ok(())
     }
 
@@ -381,9 +424,9 @@ impl Decoder<'_> {
 
     fn bits(&mut self, length: usize, bits: u8, at: usize) -> Result<Node, DecodeError> {
         let node = self.bytes_node(Kind::Bits, length)?;
-        // OTP: the last byte uses 1 to 8 bits; of no bytes, 0.
+        // The last byte uses 1 to 8 bits, so there is one. (OTP 25 still took no bytes with 0 bits; OTP 27 refuses that.)
         match (length, bits) {
-            (0, 0) | (1.., 8) => Ok(Node { kind: Kind::Binary, ..node }),
+            (1.., 8) => Ok(Node { kind: Kind::Binary, ..node }),
             (1.., 1..=7) => Ok(Node { extra: bits, ..node }),
             _ => Err(DecodeErrorKind::BadBits(bits).at(at)),
         }
@@ -468,10 +511,10 @@ pub(crate) fn big_node(digits: &[u8], negative: bool, from: u32) -> Node {
 
 /// `FLOAT_EXT`: `%.20e` in 31 bytes, filled up with zeros.
 pub(crate) fn parse_old_float(text: &[u8; 31]) -> Option<f64> {
-    let length = text.iter().position(|&byte| byte == 0).unwrap_or(text.len());
-    let text = std::str::from_utf8(text.get(..length)?).ok()?;
-    let text = text.strip_prefix('+').unwrap_or(text);
-    let mantissa = text.split(['e', 'E']).next()?.trim_start_matches('-');
+    let length = text.iter().position(|&byte| byte == 0)?;
+    // OTP takes a comma for the point, as some locales have it.
+    let text = std::str::from_utf8(text.get(..length)?).ok()?.replace(',', ".");
+    let mantissa = text.split(['e', 'E']).next()?.trim_start_matches(['-', '+']);
     let (whole, fraction) = mantissa.split_once('.')?;
     if whole.is_empty() || fraction.is_empty() {
         return None;

@@ -307,7 +307,7 @@ fn identifier(context: Context<'_>, node: Node, out: &mut Vec<u8>) {
     let today = match bytes {
         [NEW_PID_EXT, SMALL_ATOM_UTF8_EXT, ..]
         | [NEWER_REFERENCE_EXT, _, _, SMALL_ATOM_UTF8_EXT, ..] => true,
-        [NEW_PORT_EXT, SMALL_ATOM_UTF8_EXT, ..] => true,
+        [V4_PORT_EXT | NEW_PORT_EXT, SMALL_ATOM_UTF8_EXT, ..] => true,
         _ => false,
     };
     if today {

@@ -189,20 +189,11 @@ impl<'a> Encoder<'a> {
         self.words(&[pid.id(), pid.serial(), pid.creation()]);
     }
 
-    /// A port. One whose id fits 28 bits goes out in the form that every OTP since 23 reads, as OTP does it.
+    /// A port.
     pub fn port(&mut self, port: &Port) {
-        match u32::try_from(port.id()) {
-            Ok(id) if id < 1 << 28 => {
-                self.buffer.push(NEW_PORT_EXT);
-                self.atom(port.node());
-                self.words(&[id]);
-            }
-            _ => {
-                self.buffer.push(V4_PORT_EXT);
-                self.atom(port.node());
-                self.buffer.extend_from_slice(&port.id().to_be_bytes());
-            }
-        }
+        self.buffer.push(V4_PORT_EXT);
+        self.atom(port.node());
+        self.buffer.extend_from_slice(&port.id().to_be_bytes());
         self.words(&[port.creation()]);
     }
 

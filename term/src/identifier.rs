@@ -63,6 +63,7 @@ pub(crate) fn read<'a>(
             let _id: [u8; 4] = array(bytes, &mut at)?;
             parts.words = bytes.get(from..at).unwrap_or_default();
             parts.creation = creation(bytes, &mut at, true, "reference")?;
+            parts.check_old_words()?;
         }
         NEW_REFERENCE_EXT | NEWER_REFERENCE_EXT => {
             parts.creation = creation(bytes, &mut at, tag == NEW_REFERENCE_EXT, "reference")?;
@@ -71,6 +72,9 @@ pub(crate) fn read<'a>(
                 .get(from..from + count * 4)
                 .ok_or_else(|| DecodeErrorKind::Truncated.at(from))?;
             at += count * 4;
+            if tag == NEW_REFERENCE_EXT {
+                parts.check_old_words()?;
+            }
         }
         other => return Err(DecodeErrorKind::UnknownTag(other).at(0)),
     }
@@ -112,6 +116,16 @@ impl Parts<'_> {
         Port::new(self.node.to_atom(), self.id, self.creation)
     }
 
+    /// The first word of an old reference has 18 bits (erl_ext_dist, `NEW_REFERENCE_EXT`).
+    fn check_old_words(&self) -> Result<(), DecodeError> {
+        let [first, ..] = self.reference_words();
+        if first < 1 << 18 {
+            Ok(())
+        } else {
+            Err(DecodeErrorKind::BadIdentifier("reference").at(0))
+        }
+    }
+
     /// The words, least significant first, zeros after the last.
     pub(crate) fn reference_words(&self) -> [u32; MAX_REFERENCE_WORDS] {
         let mut words = [0; MAX_REFERENCE_WORDS];
@@ -123,10 +137,6 @@ impl Parts<'_> {
 
     pub(crate) fn reference(&self) -> Reference {
         let words = self.reference_words();
-        let count = (self.words.len() / 4).clamp(1, MAX_REFERENCE_WORDS);
-        let fallback =
-            || Reference::from_words(self.node.to_atom(), self.creation, [words[0], 0, 0]);
-        Reference::new(self.node.to_atom(), self.creation, words.get(..count).unwrap_or_default())
-            .unwrap_or_else(|_| fallback())
+        Reference::padded(self.node.to_atom(), self.creation, self.words.len() / 4, words)
     }
 }

@@ -4,7 +4,6 @@
 //! keys are ordered: as they stand, by an index kept behind the other nodes, or not at all where that is cheap to find out.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use crate::atom::Atom;
 use crate::decode::NO_MAP;
@@ -19,15 +18,14 @@ const UNORDERED: u32 = u32::MAX - 2;
 /// Maps up to this size are searched from end to end; also where the BEAM changes from a flat map to a tree.
 pub(crate) const FEW: usize = 32;
 
-/// Checks all maps of a message, the innermost first, and orders those that need it.
+/// Checks all maps of a message, the innermost first, and orders those that need it. Refuses with no error where there is no room for an index.
 pub(crate) fn check(
     nodes: &mut Vec<Node>,
     last: u32,
     bytes: &[u8],
-    atoms: &Option<Arc<[Atom]>>,
+    atoms: &[Atom],
     start: usize,
-) -> Result<(), DecodeError> {
-    let atoms = atoms.as_deref().unwrap_or_default();
+) -> Result<(), Option<DecodeError>> {
     let mut slot = last;
     let mut scratch = Vec::new();
     // A map is met before the maps inside it, and the chain runs from the last one met.
@@ -35,12 +33,14 @@ pub(crate) fn check(
         let Some(map) = nodes.get(slot as usize).copied() else { break };
         let context = Context { nodes, bytes, atoms };
         let order = examine(context, map, &mut scratch)
-            .ok_or_else(|| DecodeErrorKind::DuplicateKey.at(start))?;
+            .ok_or_else(|| Some(DecodeErrorKind::DuplicateKey.at(start)))?;
         let high = match order {
             Examined::Known(high) => high,
             Examined::Index => {
                 let at = nodes.len() as u32;
-                nodes.reserve_exact(scratch.len().div_ceil(3));
+                if index_nodes(scratch.len()) > nodes.capacity() - nodes.len() {
+                    return Err(None);
+                }
                 for three in scratch.chunks(3) {
                     let index = |i: usize| three.get(i).copied().unwrap_or_default();
                     nodes.push(Node::new(
@@ -60,6 +60,11 @@ pub(crate) fn check(
     Ok(())
 }
 
+/// How many nodes the index of that many pairs takes, three to a node.
+pub(crate) const fn index_nodes(pairs: usize) -> usize {
+    pairs.div_ceil(3)
+}
+
 enum Examined {
     Known(u32),
     Index,
@@ -73,7 +78,7 @@ fn examine(context: Context<'_>, map: Node, scratch: &mut Vec<u32>) -> Option<Ex
     for index in 0..pairs {
         let key = key_at(context, map, index);
         if let Some(last) = last {
-            match order::nodes(context, last, context, key, Mode::Exact) {
+            match order::nodes(context, last, context, key, Mode::Keys) {
                 Ordering::Less => {}
                 Ordering::Equal => return None,
                 Ordering::Greater => {
@@ -95,13 +100,13 @@ fn examine(context: Context<'_>, map: Node, scratch: &mut Vec<u32>) -> Option<Ex
     let mut twice = false;
     scratch.sort_unstable_by(|&a, &b| {
         let (a, b) = (key_at(context, map, a as usize), key_at(context, map, b as usize));
-        let order = order::nodes(context, a, context, b, Mode::Exact);
+        let order = order::nodes(context, a, context, b, Mode::Keys);
         order
     });
     for pair in scratch.windows(2) {
         if let [a, b] = *pair {
             let (a, b) = (key_at(context, map, a as usize), key_at(context, map, b as usize));
-            twice |= order::nodes(context, a, context, b, Mode::Exact) == Ordering::Equal;
+            twice |= order::nodes(context, a, context, b, Mode::Keys) == Ordering::Equal;
         }
     }
     if twice { None } else { Some(Examined::Index) }
@@ -186,8 +191,7 @@ impl KeyOrder {
                             key_at(context, map, usize::from(a)),
                             key_at(context, map, usize::from(b)),
                         );
-                        order::leaves(context, a, context, b, Mode::Exact)
-                            .unwrap_or(Ordering::Equal)
+                        order::leaves(context, a, context, b, Mode::Keys).unwrap_or(Ordering::Equal)
                     });
                 }
                 Self::Few(index)

@@ -1,4 +1,4 @@
-//! The order of terms: Erlang's own (`<`, `==`) and the exact one that `Ord`, `Eq` and maps use (`=:=`, integers before floats of equal value).
+//! The order of terms: Erlang's own (`<`, `==`) and the exact one that `Ord` and `Eq` use (`=:=`, integers before floats of equal value).
 //!
 //! number < atom < reference < fun < port < pid < tuple < map < `[]` < list < bit string. No recursion: pairs of children wait on a stack of their own.
 
@@ -29,6 +29,12 @@ pub fn compare(a: &Term, b: &Term) -> Ordering {
 #[must_use]
 pub fn compare_refs(a: TermRef<'_>, b: TermRef<'_>) -> Ordering {
     nodes(a.context(), a.node, b.context(), b.node, Mode::Arithmetic)
+}
+
+/// The order in which the BEAM keeps the keys of maps, and compares them: as `Ord`, but all integers come before all floats.
+#[must_use]
+pub fn compare_as_keys(a: &Term, b: &Term) -> Ordering {
+    nodes(a.root().context(), a.node, b.root().context(), b.node, Mode::Keys)
 }
 
 /// Whether Erlang's `==` holds.
@@ -68,11 +74,15 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Whether numbers compare by value or also by kind.
+/// How numbers compare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
+    /// By value, an integer before a float of the same value.
     Exact,
+    /// By value alone.
     Arithmetic,
+    /// As the BEAM orders the keys of maps: all integers before all floats.
+    Keys,
 }
 
 /// Work left over: neighbouring children, lists that go on, and maps whose values wait for their keys.
@@ -168,7 +178,7 @@ fn advance(frame: &mut Frame, a: Context<'_>, b: Context<'_>) -> Step {
             if of_values {
                 Step::Pair(map::value_at(a, maps.a, x), map::value_at(b, maps.b, y), maps.mode)
             } else {
-                Step::Pair(map::key_at(a, maps.a, x), map::key_at(b, maps.b, y), Mode::Exact)
+                Step::Pair(map::key_at(a, maps.a, x), map::key_at(b, maps.b, y), Mode::Keys)
             }
         }
     }
@@ -278,7 +288,11 @@ fn rare_leaves(a: Context<'_>, x: Node, b: Context<'_>, y: Node, mode: Mode) -> 
             x.node.cmp(&y.node).then(x.creation.cmp(&y.creation)).then(words)
         }
         3 if x.kind != y.kind => (x.kind == Kind::Export).cmp(&(y.kind == Kind::Export)),
-        4 | 5 => {
+        4 => {
+            let (x, y) = (a.identifier(x)?, b.identifier(y)?);
+            x.node.cmp(&y.node).then(x.creation.cmp(&y.creation)).then(x.id.cmp(&y.id))
+        }
+        5 => {
             let (x, y) = (a.identifier(x)?, b.identifier(y)?);
             let id = (x.serial, x.id).cmp(&(y.serial, y.id));
             id.then_with(|| x.node.cmp(&y.node)).then(x.creation.cmp(&y.creation))
@@ -399,10 +413,12 @@ mod number {
             (Kind::Float, Kind::Float) => {
                 let (x, y) = (f64::from_bits(x.b), f64::from_bits(y.b));
                 return match mode {
-                    Mode::Exact => x.total_cmp(&y),
+                    Mode::Exact | Mode::Keys => x.total_cmp(&y),
                     Mode::Arithmetic => x.partial_cmp(&y).unwrap_or(Ordering::Equal),
                 };
             }
+            (Kind::Float, _) if mode == Mode::Keys => return Ordering::Greater,
+            (_, Kind::Float) if mode == Mode::Keys => return Ordering::Less,
             (Kind::Float, _) => integer_to_float(b, y, f64::from_bits(x.b)).reverse(),
             (_, Kind::Float) => integer_to_float(a, x, f64::from_bits(y.b)),
             _ => return integers(a, x, b, y),

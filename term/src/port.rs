@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::atom::Atom;
 
-/// A port of some node, as `V4_PORT_EXT` carries it. Ordered by id, then node and creation.
+/// A port of some node, as `V4_PORT_EXT` carries it. Ordered by node and creation, then id, as the BEAM does.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Port {
     node: Atom,
@@ -40,7 +40,7 @@ impl Port {
 
 impl Ord for Port {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.id, &self.node, self.creation).cmp(&(other.id, &other.node, other.creation))
+        (&self.node, self.creation, self.id).cmp(&(&other.node, other.creation, other.id))
     }
 }
 

@@ -38,6 +38,17 @@ impl Reference {
         Ok(Self { node, creation, length: words.len() as u8, words: padded })
     }
 
+    /// From words with zeros after the last of `length`.
+    pub(crate) const fn padded(
+        node: Atom,
+        creation: u32,
+        length: usize,
+        words: [u32; MAX_REFERENCE_WORDS],
+    ) -> Self {
+        let length = if length > MAX_REFERENCE_WORDS { MAX_REFERENCE_WORDS } else { length };
+        Self { node, creation, length: length as u8, words }
+    }
+
     /// A reference of three words, the kind `make_ref/0` makes.
     #[must_use]
     pub const fn from_words(node: Atom, creation: u32, words: [u32; 3]) -> Self {

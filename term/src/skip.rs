@@ -4,6 +4,7 @@ use crate::atom::Atom;
 use crate::decode::{check_atom, parse_old_float};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::identifier;
+use crate::map;
 use crate::tag::*;
 
 /// A reader over bytes with the atoms its cache references mean. Counts instead of a stack: depth costs nothing.
@@ -31,12 +32,20 @@ pub(crate) fn one(input: &[u8], atoms: &[Atom], pos: usize) -> Result<(usize, us
     Ok((walk.pos, walk.pending))
 }
 
-/// How many nodes the term at `pos` needs, at most one per byte; stops at the first error, which the decoder will meet too.
+/// How many nodes the term at `pos` needs at most, indexes of maps included; stops at the first error, which the decoder will meet too.
 pub(crate) fn count_nodes(input: &[u8], atoms: &[Atom], pos: usize) -> usize {
     let mut walk = Walk { input, pos, atoms, pending: 1 };
     let mut nodes = 0;
-    while walk.pending > 0 && walk.step().is_ok() {
+    while walk.pending > 0 {
+        let (tag, before) = (input.get(walk.pos), walk.pending);
+        if walk.step().is_err() {
+            break;
+        }
         nodes += 1;
+        if tag == Some(&MAP_EXT) {
+            // Most maps need no index, but this is for those that do.
+            nodes += map::index_nodes((walk.pending + 1 - before) / 2);
+        }
     }
     nodes + walk.pending
 }
@@ -46,7 +55,11 @@ pub(crate) fn export(input: &[u8], cache: &[Atom], pos: usize) -> Result<(), Dec
     let arity = atoms(input, cache, pos, 2)?;
     match input.get(arity) {
         Some(&SMALL_INTEGER_EXT) => Ok(()),
-        Some(_) => Err(DecodeErrorKind::BadFun("an arity that is no small integer").at(arity)),
+        // The long form of a small number is allowed.
+        Some(&INTEGER_EXT) if input.get(arity + 1..arity + 4) == Some(&[0, 0, 0]) => Ok(()),
+        Some(_) => {
+            Err(DecodeErrorKind::BadFun("an arity that is no integer from 0 to 255").at(arity))
+        }
         None => Err(DecodeErrorKind::Truncated.at(arity)),
     }
 }
@@ -128,7 +141,7 @@ impl Walk<'_> {
             }
             LIST_EXT => {
                 let length = self.length()?;
-                if length == 0 { Ok(()) } else { self.children(length.saturating_add(1)) }
+                self.children(length.saturating_add(1))
             }
             MAP_EXT => {
                 let pairs = self.length()?;
@@ -199,7 +212,7 @@ impl Walk<'_> {
                 let length = self.length()?;
                 let bits = self.u8()?;
                 match (length, bits) {
-                    (0, 0) | (1.., 1..=8) => self.skip(length),
+                    (1.., 1..=8) => self.skip(length),
                     _ => Err(DecodeErrorKind::BadBits(bits).at(at)),
                 }
             }

@@ -244,7 +244,7 @@ impl<'a> Map<'a> {
     pub fn get_term(&self, key: TermRef<'_>) -> Option<TermRef<'a>> {
         let (context, wanted) = (self.0.context(), key.context());
         let value = map::find(context, self.0.node, |node| {
-            order::nodes(context, node, wanted, key.node, Mode::Exact)
+            order::nodes(context, node, wanted, key.node, Mode::Keys)
         });
         value.map(|value| self.0.part(value))
     }
@@ -261,7 +261,7 @@ impl<'a> Map<'a> {
         })
     }
 
-    /// The pairs in the order of their keys ([`Ord`]).
+    /// The pairs in the order of their keys ([`order::compare_as_keys`](crate::order::compare_as_keys)).
     pub fn iter_sorted(&self) -> impl ExactSizeIterator<Item = (TermRef<'a>, TermRef<'a>)> + 'a {
         let map = *self;
         let context = map.0.context();

@@ -181,11 +181,11 @@ impl<'de> Deserializer<'de> {
             }
         }
         let Ok(bytes) = self.cursor.binary() else {
-            return Err(self.expected("binary of UTF-8 text"));
+            return Err(self.expected("binary"));
         };
         match std::str::from_utf8(bytes) {
             Ok(text) => visitor.visit_borrowed_str(text),
-            Err(_) => Err(Error::new("expected binary of UTF-8 text, found binary of other bytes")),
+            Err(_) => Err(Error::new("expected binary of UTF-8 text, found other bytes")),
         }
     }
 

@@ -42,7 +42,7 @@
 //! struct User { #[allow(dead_code)] name: String }
 //! let bytes = term::term!([#{name => "a"}, #{name => 'ok}]).encode_to_vec();
 //! let error = term::from_bytes::<Vec<User>>(&bytes).unwrap_err();
-//! assert_eq!(error.to_string(), "[1].name: expected binary of UTF-8, found atom ok");
+//! assert_eq!(error.to_string(), "[1].name: expected binary, found atom ok");
 //! ```
 
 mod access;

@@ -1,0 +1,204 @@
+//! Hostile and extreme input: depth, claims, cuts, changed bytes. Nothing panics, nothing uses the stack in proportion to the input.
+
+mod beam;
+
+use beam::{Dice, mutate};
+use term::{Cursor, DecodeErrorKind, Encoded, Limits, Term, order, term};
+
+const DEEP: usize = 1_000_000;
+
+/// Runs `test` with a stack of 256 KiB.
+fn on_a_small_stack(test: impl FnOnce() + Send + 'static) {
+    let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(test).unwrap();
+    assert!(thread.join().is_ok());
+}
+
+/// A million levels of: lists, tuples, tails, maps, tuples with something after the deep part.
+fn deep_terms() -> Vec<(&'static str, Vec<u8>)> {
+    let wrap = |before: &[u8], core: &[u8], after: &[u8]| {
+        let mut bytes = vec![131];
+        (0..DEEP).for_each(|_| bytes.extend_from_slice(before));
+        bytes.extend_from_slice(core);
+        (0..DEEP).for_each(|_| bytes.extend_from_slice(after));
+        bytes
+    };
+    vec![
+        ("lists", wrap(&[108, 0, 0, 0, 1], &[106], &[106])),
+        ("tuples", wrap(&[104, 1], &[97, 1], &[])),
+        ("tails", wrap(&[108, 0, 0, 0, 1, 97, 1], &[106], &[])),
+        ("maps in values", wrap(&[116, 0, 0, 0, 1, 97, 1], &[106], &[])),
+        ("tuples that go on", wrap(&[104, 2], &[97, 1], &[97, 2])),
+        ("empty list headers", wrap(&[108, 0, 0, 0, 0], &[97, 1], &[])),
+    ]
+}
+
+#[test]
+fn a_million_levels_are_decoded_encoded_compared_hashed_printed_cloned_and_dropped_on_256_kib_of_stack()
+ {
+    on_a_small_stack(|| {
+        for (name, bytes) in deep_terms() {
+            let term =
+                Term::decode(bytes.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let again = Term::decode(term.encode_to_vec()).unwrap();
+            assert_eq!(term, again, "{name}");
+            assert!(order::equal(&term, &again), "{name}");
+            let mut hasher = std::collections::hash_map::DefaultHasher::new();
+            std::hash::Hash::hash(&term, &mut hasher);
+            assert!(term.to_string().len() >= 1, "{name}");
+            let payload = Encoded::from_term(&term);
+            assert_eq!(
+                payload.cursor().skip_term().unwrap().len(),
+                payload.bytes().len(),
+                "{name}"
+            );
+            assert_eq!(payload.decode().unwrap().clone(), term, "{name}");
+            if let Some(part) = term.element(0) {
+                drop(part.to_term());
+            }
+            let ignored: Result<serde::de::IgnoredAny, _> = term::from_bytes(&bytes);
+            assert!(ignored.is_ok(), "{name}");
+        }
+    });
+}
+
+#[test]
+fn maps_as_keys_of_maps_a_hundred_thousand_deep_are_bounded_too() {
+    on_a_small_stack(|| {
+        let depth = 100_000;
+        let mut bytes = vec![131];
+        (0..depth).for_each(|_| bytes.extend_from_slice(&[116, 0, 0, 0, 1]));
+        bytes.push(106);
+        (0..depth).for_each(|_| bytes.extend_from_slice(&[97, 1]));
+        let term = Term::decode(bytes.clone()).unwrap();
+        assert_eq!(term.encode_to_vec(), bytes);
+        assert_eq!(term, term.clone());
+    });
+}
+
+#[test]
+fn a_type_that_contains_itself_is_followed_no_deeper_than_the_limit() {
+    #[derive(serde::Deserialize)]
+    struct Nested(#[allow(dead_code, reason = "only read")] Vec<Nested>);
+    let mut bytes = vec![131];
+    (0..DEEP).for_each(|_| bytes.extend_from_slice(&[108, 0, 0, 0, 1]));
+    bytes.push(106);
+    (0..DEEP).for_each(|_| bytes.push(106));
+    let error = term::from_bytes::<Nested>(&bytes).err().map(|error| error.message().to_owned());
+    assert_eq!(error.as_deref(), Some("nested deeper than the limit for types"));
+}
+
+#[test]
+fn counts_larger_than_the_bytes_left_are_refused_before_anything_is_reserved() {
+    for tag in [105u8, 108, 109, 111, 116, 77] {
+        for count in [u32::MAX, 100_000_000, 20] {
+            let bytes = [&[131, tag][..], &count.to_be_bytes(), &[97, 1, 97, 2]].concat();
+            let error = Term::decode(bytes.clone()).unwrap_err();
+            assert!(
+                matches!(error.kind, DecodeErrorKind::Truncated | DecodeErrorKind::BadBits(_)),
+                "{tag} {error}"
+            );
+            assert!(Cursor::new(&bytes[1..], &[]).skip_term().is_err());
+        }
+    }
+    // A closure that claims 2^32 - 1 free variables.
+    let mut fun = vec![131, 112, 0, 0, 0, 60, 0];
+    fun.extend_from_slice(&[0; 20]);
+    fun.extend_from_slice(&u32::MAX.to_be_bytes());
+    fun.extend_from_slice(&[
+        119, 1, b'm', 97, 0, 97, 0, 88, 119, 1, b'n', 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+    ]);
+    assert!(Term::decode(fun).is_err());
+}
+
+#[test]
+fn every_truncation_of_a_term_with_all_tags_is_refused() {
+    let whole = everything();
+    let term = Term::decode(whole.clone()).unwrap();
+    assert_eq!(term.encode_to_vec(), whole);
+    for length in 0..whole.len() {
+        assert!(Term::decode(whole[..length].to_vec()).is_err(), "{length}");
+        assert!(Cursor::new(&whole[1..length.max(1)], &[]).skip_term().is_err(), "{length}");
+        assert!(term::from_bytes::<serde::de::IgnoredAny>(&whole[..length]).is_err(), "{length}");
+    }
+}
+
+#[test]
+fn changed_bytes_never_panic_and_what_is_accepted_survives_a_round_trip() {
+    let whole = everything();
+    let mut dice = Dice(11);
+    for _ in 0..60_000 {
+        let bytes = mutate(&whole, &mut dice);
+        let decoded = Term::decode(bytes.clone());
+        let walked = Cursor::new(bytes.get(1..).unwrap_or_default(), &[]).skip_term().is_ok();
+        if let Ok(term) = decoded {
+            assert!(walked || bytes[1] == 121, "{bytes:?}");
+            let written = term.encode_to_vec();
+            assert_eq!(Term::decode(written), Ok(term), "{bytes:?}");
+        }
+        let _ = term::from_bytes::<Vec<(String, i64)>>(&bytes);
+    }
+}
+
+#[test]
+fn a_compressed_term_is_bounded_exact_and_only_for_binary_to_term() {
+    let term = term!([(vec!["again and again"; 500]), 'end]);
+    let small = term.encode_compressed(6);
+    assert!(small.len() < 200 && small[1] == 80);
+    assert_eq!(Term::decode(small.clone()).unwrap(), term);
+    assert_eq!(
+        Term::decode_used([&small[..], &[1, 2, 3]].concat(), &Limits::DEFAULT).unwrap().1,
+        small.len()
+    );
+    for cut in 0..small.len() {
+        assert!(Term::decode(small[..cut].to_vec()).is_err(), "{cut}");
+    }
+    let limits = Limits { max_inflated: 1000, ..Limits::DEFAULT };
+    assert!(matches!(
+        Term::decode_with(small.clone(), &limits).unwrap_err().kind,
+        DecodeErrorKind::InflatedTooLarge { .. }
+    ));
+    for declared in [0u32, 1, 7, 100_000, u32::MAX] {
+        let mut wrong = small.clone();
+        wrong[2..6].copy_from_slice(&declared.to_be_bytes());
+        assert!(Term::decode(wrong).is_err(), "{declared}");
+    }
+    let payload = Encoded::new(small[1..].to_vec().into(), None);
+    assert_eq!(payload.decode().unwrap_err().kind, DecodeErrorKind::UnknownTag(80));
+}
+
+/// A tuple with every tag that we write.
+fn everything() -> Vec<u8> {
+    let node = [119, 3, b'a', b'@', b'b'];
+    let parts: Vec<Vec<u8>> = vec![
+        vec![97, 1],
+        vec![98, 255, 0, 0, 0],
+        vec![110, 5, 0, 1, 2, 3, 4, 5],
+        [&[111, 0, 0, 1, 0, 1][..], &[7; 256]].concat(),
+        vec![70, 63, 248, 0, 0, 0, 0, 0, 0],
+        vec![119, 2, b'o', b'k'],
+        [&[118, 1, 2][..], "é".repeat(129).as_bytes()].concat(),
+        vec![109, 0, 0, 0, 3, 1, 2, 3],
+        vec![77, 0, 0, 0, 2, 3, 1, 0x20],
+        vec![107, 0, 2, 1, 2],
+        vec![108, 0, 0, 0, 2, 97, 1, 119, 1, b'a', 106],
+        vec![108, 0, 0, 0, 1, 97, 1, 119, 1, b'a'],
+        vec![106],
+        vec![104, 0],
+        vec![116, 0, 0, 0, 2, 119, 1, b'b', 97, 1, 119, 1, b'a', 104, 1, 97, 2],
+        [&[88][..], &node, &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]].concat(),
+        [&[120][..], &node, &[0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 3]].concat(),
+        [&[89][..], &node, &[0, 0, 0, 2, 0, 0, 0, 3]].concat(),
+        [&[90, 0, 2][..], &node, &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]].concat(),
+        vec![113, 119, 1, b'm', 119, 1, b'f', 97, 3],
+        [
+            &[112, 0, 0, 0, 56, 1][..],
+            &[9; 16],
+            &[0, 0, 0, 4, 0, 0, 0, 1, 119, 1, b'm', 97, 5, 97, 6, 88],
+            &node,
+            &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 97, 9],
+        ]
+        .concat(),
+        vec![67, 0, 0, 0, 1, 1, 119, 1, b'm', 119, 1, b'r', 119, 1, b'f', 97, 1],
+    ];
+    [vec![131, 104, parts.len() as u8], parts.concat()].concat()
+}
