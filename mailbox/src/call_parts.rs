@@ -148,7 +148,7 @@ impl Tag {
 /// The head of a list, proper or not.
 fn first_of_list(term: TermRef<'_>) -> Option<TermRef<'_>> {
     match term.view() {
-        term::View::List(list) => list.iter().next(),
+        term::View::List(list) | term::View::ImproperList(list, _) => list.iter().next(),
         _ => None,
     }
 }
