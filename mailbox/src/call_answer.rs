@@ -13,6 +13,16 @@ use crate::process::Process;
 use crate::queue::{Message, System};
 use crate::receive::Answer;
 
+/// An answer found.
+#[derive(Debug)]
+pub(crate) struct Answered<K> {
+    /// What the request's tag is known as.
+    pub(crate) key: K,
+    pub(crate) answer: Answer,
+    /// It came through the request's alias for certain, which took the monitor away.
+    pub(crate) through_alias: bool,
+}
+
 impl Process {
     /// Waits for the first answer to any request that `wanted` knows by its tag, from the `at`th message on; `None` at the
     /// deadline.
@@ -22,7 +32,7 @@ impl Process {
         deadline: Option<Instant>,
         at: &mut usize,
         wanted: &mut impl FnMut(&Reference) -> Option<K>,
-    ) -> Poll<Result<Option<(K, Answer)>, Reason>> {
+    ) -> Poll<Result<Option<Answered<K>>, Reason>> {
         let mut look = |message: &mut Message| look_for_answer(message, wanted);
         match self.mailbox.poll_select(cx, deadline, at, &mut look) {
             Poll::Pending => Poll::Pending,
@@ -36,7 +46,7 @@ impl Process {
     pub(crate) fn answer_now<K>(
         &mut self,
         wanted: &mut impl FnMut(&Reference) -> Option<K>,
-    ) -> Option<(K, Answer)> {
+    ) -> Option<Answered<K>> {
         self.mailbox.select_now(&mut |message: &mut Message| look_for_answer(message, wanted))
     }
 
@@ -50,14 +60,18 @@ impl Process {
 fn look_for_answer<K>(
     message: &mut Message,
     wanted: &mut impl FnMut(&Reference) -> Option<K>,
-) -> Look<(K, Answer)> {
+) -> Look<Answered<K>> {
     let payload = match message {
         Message::User(payload) => payload,
         Message::Traced(traced) => &mut traced.0,
         Message::System(system) => {
             return match &**system {
                 System::Down { reference, reason, .. } => match wanted(reference) {
-                    Some(key) => Look::Take((key, Answer::Down(reason.clone()))),
+                    Some(key) => Look::Take(Answered {
+                        key,
+                        answer: Answer::Down(reason.clone()),
+                        through_alias: true,
+                    }),
                     None => Look::Leave,
                 },
                 _ => Look::Leave,
@@ -68,7 +82,11 @@ fn look_for_answer<K>(
     if let Some(tag) = payload.reply_tag() {
         let Some(key) = wanted(tag) else { return Look::Leave };
         return match take(payload).into_reply() {
-            Ok(reply) => Look::Take((key, Answer::Reply(reply.value))),
+            Ok(reply) => Look::Take(Answered {
+                key,
+                answer: Answer::Reply(reply.value),
+                through_alias: true,
+            }),
             Err(_) => Look::Discard,
         };
     }
@@ -76,7 +94,7 @@ fn look_for_answer<K>(
         return match reply_in_term(term)
             .and_then(|(tag, reply)| Some((wanted(&tag)?, reply.to_term())))
         {
-            Some((key, reply)) => Look::Take((key, Answer::Reply(Payload::from(reply)))),
+            Some((key, reply)) => found(key, Payload::from(reply)),
             None => Look::Leave,
         };
     }
@@ -85,9 +103,13 @@ fn look_for_answer<K>(
         .and_then(reply_in_bytes)
         .and_then(|(tag, part)| Some((wanted(&tag)?, part)))
     {
-        Some((key, part)) => Look::Take((key, Answer::Reply(take(payload).narrow(part)))),
+        Some((key, part)) => found(key, take(payload).narrow(part)),
         None => Look::Leave,
     }
+}
+
+fn found<K>(key: K, reply: Payload) -> Look<Answered<K>> {
+    Look::Take(Answered { key, answer: Answer::Reply(reply), through_alias: false })
 }
 
 fn take(payload: &mut Payload) -> Payload {

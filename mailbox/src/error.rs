@@ -111,6 +111,10 @@ impl Eq for Reason {}
 /// Reason is no `std::error::Error` itself, as `anyhow::Error` is not, so that this can be.
 impl<E: Error + 'static> From<E> for Reason {
     fn from(error: E) -> Self {
+        // A failed call ends its caller as `gen_server:call/3` does.
+        if let Some(call) = (&error as &(dyn Error + 'static)).downcast_ref::<crate::CallError>() {
+            return Self::new(call.reason());
+        }
         let mut text = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {

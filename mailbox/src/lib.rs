@@ -23,8 +23,13 @@
 //! | `timer`, `stats`, `error` | timers, counters, reasons and refusals |
 
 mod alias;
+mod call;
 mod call_answer;
+mod call_error;
+mod call_multi;
 mod call_parts;
+mod call_request;
+mod caller;
 mod cell;
 mod ending;
 mod error;
@@ -54,6 +59,11 @@ mod table;
 mod timer;
 
 pub use alias::AliasMode;
+pub use call::{CALL_TIMEOUT, CallFuture};
+pub use call_error::CallError;
+pub use call_multi::MultiReply;
+pub use call_request::{Pending, Requests};
+pub use caller::Caller;
 pub use error::{Exit, IntoExit, Reason, Refused, RegisterError, SpawnError, UnregisterError};
 pub use monitor::MonitorOptions;
 pub use nodedown::NodeEvent;

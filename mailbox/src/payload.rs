@@ -1,6 +1,6 @@
 //! What a message carries: a term, or the bytes of one that its receiver decodes.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -219,7 +219,24 @@ impl Payload {
         slot.ok_or_else(|| ReadError::Mismatch(serde::de::Error::custom("no value")))
     }
 
-    fn deserialize<T: DeserializeOwned>(self) -> Result<T, ReadError> {
+    /// [`read`](Self::read) for who has a use for what is of another shape: it comes back.
+    pub(crate) fn read_or_back<T: DeserializeOwned + 'static>(
+        self,
+    ) -> Result<T, (ReadError, Self)> {
+        let as_it_is = [TypeId::of::<Self>(), TypeId::of::<Term>(), TypeId::of::<i64>()];
+        if !as_it_is.contains(&TypeId::of::<T>()) {
+            return self.deserialize().map_err(|error| (error, self));
+        }
+        // As itself or a term it can only fail as a whole, and an integer is a small thing to keep.
+        let copy = if TypeId::of::<T>() == TypeId::of::<i64>() {
+            self.clone()
+        } else {
+            Self(Form::Term(Term::NIL))
+        };
+        self.read().map_err(|error| (error, copy))
+    }
+
+    fn deserialize<T: DeserializeOwned>(&self) -> Result<T, ReadError> {
         match &self.0 {
             Form::Encoded(encoded) => encoded.deserialize().map_err(ReadError::Mismatch),
             Form::FromPeer(from) => {
@@ -231,7 +248,10 @@ impl Payload {
                     }
                 })
             }
-            _ => Encoded::from_term(&self.into_term()?).deserialize().map_err(ReadError::Mismatch),
+            _ => {
+                let term = self.clone().into_term()?;
+                Encoded::from_term(&term).deserialize().map_err(ReadError::Mismatch)
+            }
         }
     }
 
@@ -315,9 +335,9 @@ fn tag_term(tag: Reference) -> Term {
 
 /// The reference in a call's tag `[alias | Reference]`.
 pub(crate) fn alias_of_tag(tag: TermRef<'_>) -> Option<Reference> {
-    let View::List(list) = tag.view() else { return None };
+    let View::ImproperList(list, tail) = tag.view() else { return None };
     let head = list.iter().next()?;
-    if head.is_atom("alias") { list.tail()?.as_reference() } else { None }
+    if head.is_atom("alias") { tail.as_reference() } else { None }
 }
 
 impl From<Term> for Payload {

@@ -1,7 +1,7 @@
 //! The process as its own code holds it: who it is, what it sends, whom it is tied to.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use term::{Atom, IntoAtom, Pid, Reference, Term};
@@ -357,11 +357,7 @@ impl Process {
 
     /// Gives a request up: its monitor and alias are taken away, and an answer that has come is thrown away.
     pub fn forget(&mut self, tag: &Reference) {
-        self.demonitor(tag);
-        self.unalias(tag);
-        let past = Instant::now();
-        while let Ok(Some(_)) = block_on(self.answer(tag, Some(past))) {}
-        self.answered(tag);
+        self.give_up(tag);
     }
 
     /// The request has been answered: nothing is remembered of it.

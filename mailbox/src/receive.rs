@@ -396,7 +396,8 @@ impl Future for AwaitAnswer<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { process, deadline, at, tag } = &mut *self;
         let mut wanted = |theirs: &Reference| (theirs == tag).then_some(());
-        process.poll_answer(cx, *deadline, at, &mut wanted).map(|found| found.map(|found| found.map(|((), answer)| answer)))
+        let found = process.poll_answer(cx, *deadline, at, &mut wanted);
+        found.map_ok(|found| found.map(|found| found.answer))
     }
 }
 
