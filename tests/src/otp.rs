@@ -115,3 +115,33 @@ impl Otp {
         Ok(Path::new("/").join(rest))
     }
 }
+
+/// A module of tests: `function(otp, arguments..)` on the host's release, on 27 and on 29.
+#[macro_export]
+macro_rules! on_every_release {
+    ($topic:ident, $function:ident($($argument:expr),*)) => {
+        mod $topic {
+            use $crate::otp::Otp;
+
+            #[test]
+            fn on_the_hosts_otp() -> anyhow::Result<()> {
+                super::$function(Otp::host()?, $($argument),*);
+                Ok(())
+            }
+
+            #[test]
+            fn on_otp_27() {
+                if let Some(otp) = Otp::rooted(27) {
+                    super::$function(otp, $($argument),*);
+                }
+            }
+
+            #[test]
+            fn on_otp_29() {
+                if let Some(otp) = Otp::rooted(29) {
+                    super::$function(otp, $($argument),*);
+                }
+            }
+        }
+    };
+}

@@ -1,6 +1,7 @@
 //! The sidecar as an Erlang node sees it, on every release: one suite a topic.
 
 use tests::node::Program;
+use tests::on_every_release;
 use tests::otp::Otp;
 use tests::scene::{COOKIE, Scene};
 use tests::suite;
@@ -47,54 +48,21 @@ fn with_its_own_epmd(otp: &'static Otp, module: &str, host: &str) {
     });
 }
 
-/// One module of tests a topic: on the host's release, on 27 and on 29.
-macro_rules! on_every_release {
-    ($topic:ident, $how:ident, $module:literal, $host:literal) => {
-        mod $topic {
-            use tests::otp::Otp;
-
-            #[test]
-            fn on_the_hosts_otp() -> anyhow::Result<()> {
-                super::$how(Otp::host()?, $module, $host);
-                Ok(())
-            }
-
-            #[test]
-            fn on_otp_27() {
-                if let Some(otp) = Otp::rooted(27) {
-                    super::$how(otp, $module, $host);
-                }
-            }
-
-            #[test]
-            fn on_otp_29() {
-                if let Some(otp) = Otp::rooted(29) {
-                    super::$how(otp, $module, $host);
-                }
-            }
-        }
-    };
-}
-
-on_every_release!(any_answers_as_the_tutorials_c_node, against_a_sidecar, "any_suite", "localhost");
-on_every_release!(echo_gives_every_term_back, against_a_sidecar, "echo_suite", "localhost");
-on_every_release!(echo_works_with_long_names, against_a_sidecar, "echo_suite", "127.0.0.1");
-on_every_release!(counter_is_a_gen_server, against_a_sidecar, "counter_suite", "localhost");
+on_every_release!(any_answers_as_the_tutorials_c_node, against_a_sidecar("any_suite", "localhost"));
+on_every_release!(echo_gives_every_term_back, against_a_sidecar("echo_suite", "localhost"));
+on_every_release!(echo_works_with_long_names, against_a_sidecar("echo_suite", "127.0.0.1"));
+on_every_release!(counter_is_a_gen_server, against_a_sidecar("counter_suite", "localhost"));
 on_every_release!(
     the_node_is_seen_as_a_hidden_node,
-    against_a_sidecar,
-    "presence_suite",
-    "localhost"
+    against_a_sidecar("presence_suite", "localhost")
 );
 on_every_release!(
     a_wrong_cookie_is_refused_both_ways,
-    against_a_sidecar,
-    "cookie_suite",
-    "localhost"
+    against_a_sidecar("cookie_suite", "localhost")
 );
-on_every_release!(nodes_start_stop_and_die, against_a_sidecar, "lifecycle_suite", "localhost");
-on_every_release!(erlang_nodes_use_the_epmd_we_serve, with_its_own_epmd, "epmd_suite", "localhost");
-on_every_release!(idle_connections_live_by_ticks, with_short_ticks, "tick_suite", "localhost");
+on_every_release!(nodes_start_stop_and_die, against_a_sidecar("lifecycle_suite", "localhost"));
+on_every_release!(erlang_nodes_use_the_epmd_we_serve, with_its_own_epmd("epmd_suite", "localhost"));
+on_every_release!(idle_connections_live_by_ticks, with_short_ticks("tick_suite", "localhost"));
 
 #[test]
 fn elixir_calls_casts_and_monitors() -> anyhow::Result<()> {
