@@ -15,11 +15,11 @@ use super::frame::{Deframer, Frame, Prefix};
 use super::receive::{Message, Receiver};
 
 /// The flags that two OTP 29 nodes have in common, less these.
-fn flags_without(absent: Flags) -> Flags {
+pub(crate) fn flags_without(absent: Flags) -> Flags {
     Flags::from_bits_retain(0x6d_07df_7fbc) - absent
 }
 
-const HEADERLESS: Flags = Flags::FRAGMENTS.union(Flags::DIST_HDR_ATOM_CACHE);
+pub(crate) const HEADERLESS: Flags = Flags::FRAGMENTS.union(Flags::DIST_HDR_ATOM_CACHE);
 
 fn frames(recording: &[u8]) -> Vec<Bytes> {
     let mut deframer = Deframer::handshake(Prefix::Two).established(1 << 20);
@@ -34,7 +34,7 @@ fn frames(recording: &[u8]) -> Vec<Bytes> {
     frames
 }
 
-fn messages(recording: &[u8], flags: Flags) -> Vec<Message> {
+pub(crate) fn messages(recording: &[u8], flags: Flags) -> Vec<Message> {
     let mut receiver = Receiver::new(flags, Bounds::default());
     let messages =
         frames(recording).iter().filter_map(|frame| receiver.receive(frame).unwrap()).collect();
@@ -56,18 +56,18 @@ macro_rules! recording {
     };
 }
 
-const PASS_THROUGH: [&[u8]; 3] = [
+pub(crate) const PASS_THROUGH: [&[u8]; 3] = [
     recording!("otp25-pass-through"),
     recording!("otp27-pass-through"),
     recording!("otp29-pass-through"),
 ];
-const NO_ALTACT: [&[u8]; 3] =
+pub(crate) const NO_ALTACT: [&[u8]; 3] =
     [recording!("otp25-no-altact"), recording!("otp27-no-altact"), recording!("otp29-no-altact")];
-const OLD_FORMS: [&[u8]; 3] =
+pub(crate) const OLD_FORMS: [&[u8]; 3] =
     [recording!("otp25-old-forms"), recording!("otp27-old-forms"), recording!("otp29-old-forms")];
-const HEADERS: [&[u8]; 3] =
+pub(crate) const HEADERS: [&[u8]; 3] =
     [recording!("otp25-header"), recording!("otp27-header"), recording!("otp29-header")];
-const FRAGMENTS_NO_CACHE: [&[u8]; 3] = [
+pub(crate) const FRAGMENTS_NO_CACHE: [&[u8]; 3] = [
     recording!("otp25-fragments-no-cache"),
     recording!("otp27-fragments-no-cache"),
     recording!("otp29-fragments-no-cache"),
