@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use term::{Atom, Cursor, DecodeError, Encoded, Pid, Reference, Term, TermRef, Tuple};
 
-use crate::payload::{Call, Payload, alias_of_tag};
+use crate::payload::{CallMessage, Payload, alias_of_tag};
 
 /// Who asks, and what the reply has to carry: the `From` of `handle_call/3`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct From {
+pub(crate) struct CallFrom {
     pub(crate) pid: Pid,
     pub(crate) tag: Tag,
 }
@@ -30,11 +30,11 @@ pub(crate) enum Tag {
 #[derive(Debug)]
 pub(crate) enum Parts {
     /// `{'$gen_call', From, Request}`.
-    Call(From, Payload),
+    Call(CallFrom, Payload),
     /// `{'$gen_cast', Request}`.
     Cast(Payload),
     /// `{system, From, Request}`.
-    System(From, Payload),
+    System(CallFrom, Payload),
     /// Anything else.
     Info(Payload),
 }
@@ -43,8 +43,8 @@ impl Parts {
     #[inline]
     pub(crate) fn of(payload: Payload) -> Self {
         let payload = match payload.into_call() {
-            Ok(Call { from, tag, request }) => {
-                return Self::Call(From { pid: from, tag: Tag::Alias(tag) }, request);
+            Ok(CallMessage { from, tag, request }) => {
+                return Self::Call(CallFrom { pid: from, tag: Tag::Alias(tag) }, request);
             }
             Err(payload) => payload,
         };
@@ -62,19 +62,30 @@ impl Parts {
         }
     }
 
+    /// Whether it is a [`Parts::System`], without taking it apart.
+    pub(crate) fn is_system(payload: &Payload) -> bool {
+        match (payload.as_term(), payload.as_encoded()) {
+            (Some(term), _) => matches!(Self::of_term(term), Some(Self::System(..))),
+            (None, Some(encoded)) => {
+                matches!(parts_of_bytes(encoded), Ok(Some((Kind::System, ..))))
+            }
+            (None, None) => false,
+        }
+    }
+
     fn of_term(term: &Term) -> Option<Self> {
         let tuple = term.as_tuple()?;
         let tag = tuple.get(0)?.as_atom()?;
         let kind = Kind::of(&tag.as_str(), tuple.len())?;
         let from = match kind {
             Kind::Cast => None,
-            Kind::Call | Kind::System => Some(From::of_term(tuple.get(1)?)?),
+            Kind::Call | Kind::System => Some(CallFrom::of_term(tuple.get(1)?)?),
         };
         let request = tuple.get(tuple.len() - 1)?.to_term();
         Some(Self::new(kind, from, Payload::from(request)))
     }
 
-    fn new(kind: Kind, from: Option<From>, request: Payload) -> Self {
+    fn new(kind: Kind, from: Option<CallFrom>, request: Payload) -> Self {
         match (kind, from) {
             (Kind::Call, Some(from)) => Self::Call(from, request),
             (Kind::System, Some(from)) => Self::System(from, request),
@@ -101,7 +112,7 @@ impl Kind {
     }
 }
 
-impl From {
+impl CallFrom {
     /// `{Pid, Tag}`.
     pub(crate) fn of_term(term: TermRef<'_>) -> Option<Self> {
         let tuple: Tuple<'_> = term.as_tuple().filter(|tuple| tuple.len() == 2)?;
@@ -155,7 +166,7 @@ fn first_of_list(term: TermRef<'_>) -> Option<TermRef<'_>> {
 
 fn parts_of_bytes(
     encoded: &Encoded,
-) -> Result<Option<(Kind, Option<From>, Range<usize>)>, DecodeError> {
+) -> Result<Option<(Kind, Option<CallFrom>, Range<usize>)>, DecodeError> {
     let mut cursor = encoded.cursor();
     if !cursor.is_tuple() {
         return Ok(None);
@@ -167,7 +178,7 @@ fn parts_of_bytes(
     let Some(kind) = Kind::of(&cursor.atom_ref()?.as_str(), arity) else { return Ok(None) };
     let from = match kind {
         Kind::Cast => None,
-        Kind::Call | Kind::System => match From::of_bytes(&mut cursor)? {
+        Kind::Call | Kind::System => match CallFrom::of_bytes(&mut cursor)? {
             Some(from) => Some(from),
             None => return Ok(None),
         },

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use term::{EncodeError, Pid, Term};
 
-use crate::call_parts::{From, Tag};
+use crate::call_parts::{CallFrom, Tag};
 use crate::cell::Cell;
-use crate::payload::{Payload, Reply};
+use crate::payload::{Payload, ReplyMessage};
 use crate::process::Process;
 use crate::signal::Dest;
 
@@ -18,7 +18,7 @@ use crate::signal::Dest;
 /// Only the first reply counts, and none after the caller gave up: its alias is off then.
 #[derive(Clone)]
 pub struct Caller {
-    from: From,
+    from: CallFrom,
     /// In whose name replies go out.
     server: Arc<Cell>,
     /// The sequential trace token of the call.
@@ -27,14 +27,14 @@ pub struct Caller {
 
 impl Caller {
     #[inline]
-    pub(crate) fn new(from: From, server: &Process) -> Self {
+    pub(crate) fn new(from: CallFrom, server: &Process) -> Self {
         Self { from, server: Arc::clone(server.cell()), token: server.token() }
     }
 
     /// The `From` in a `{'$gen_call', From, Request}` that `process` has received by itself: any `{Pid, Tag}`.
     #[must_use]
     pub fn from_term(from: &Term, process: &Process) -> Option<Self> {
-        From::of_term(from.root()).map(|from| Self::new(from, process))
+        CallFrom::of_term(from.root()).map(|from| Self::new(from, process))
     }
 
     /// Who called.
@@ -72,7 +72,7 @@ impl Caller {
         let (to, payload) = match &self.from.tag {
             Tag::Alias(alias) => (
                 Dest::Alias(alias.clone()),
-                Some(Payload::reply(Reply { tag: alias.clone(), value })),
+                Some(Payload::reply(ReplyMessage { tag: alias.clone(), value })),
             ),
             Tag::InAlias(alias, tag) => (Dest::Alias(alias.clone()), tagged(tag, value)),
             Tag::Other(tag) => (Dest::Pid(self.from.pid.clone()), tagged(tag, value)),

@@ -50,11 +50,16 @@ mod received;
 mod registry;
 mod router;
 mod runtime;
+mod server;
+mod server_loop;
+mod server_report;
+mod server_start;
 mod signal;
 mod spawn;
 mod spawn_request;
 mod stats;
 mod sync;
+mod sys;
 mod table;
 mod timer;
 
@@ -68,7 +73,7 @@ pub use error::{Exit, IntoExit, Reason, Refused, RegisterError, SpawnError, Unre
 pub use monitor::MonitorOptions;
 pub use nodedown::NodeEvent;
 pub use outbound::{BoxFuture, Connection, NoConnection, Nodes, Outbound};
-pub use payload::{Call, Origin, Payload, ReadError, Reply};
+pub use payload::{CallMessage, Origin, Payload, ReadError, ReplyMessage};
 pub use process::Process;
 pub use queue::{Bound, Incoming, Overflow};
 pub use receive::{
@@ -76,6 +81,8 @@ pub use receive::{
 };
 pub use received::Received;
 pub use runtime::Runtime;
+pub use server::{Next, NotStarted, Reply, Server};
+pub use server_start::{StartError, serve, serve_blocking};
 pub use signal::{Dest, NoDest, Signal, SpawnReply, SpawnRequest, Target};
 pub use spawn::{SpawnOptions, Spawned};
 pub use spawn_request::{SpawnRequestOptions, SpawnService, Start};

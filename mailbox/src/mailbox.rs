@@ -320,18 +320,24 @@ impl Mailbox {
         }
     }
 
-    /// A reference was just made: whatever waits now cannot contain it.
-    pub(crate) fn mark(&mut self, number: RefNumber) {
+    /// Where the mailbox ends now, if that is worth to be remembered: what waits here cannot contain a reference that is
+    /// made next.
+    pub(crate) fn end(&mut self) -> Option<usize> {
         if self.len() < WORTH_A_MARK {
-            return;
+            return None;
         }
         let mut at = usize::MAX;
         self.refill_or_wait(&mut at, None);
+        self.rest.as_ref().map(|rest| rest.passed.len())
+    }
+
+    /// Nothing before `at`, the [`end`](Self::end) before it was made, contains that reference.
+    pub(crate) fn mark(&mut self, number: RefNumber, at: usize) {
         let rest = self.rest.get_or_insert_default();
         if rest.marks.len() >= MARKS {
             rest.marks.remove(0);
         }
-        rest.marks.push((number, rest.passed.len()));
+        rest.marks.push((number, at));
     }
 
     /// Where to begin to look for what contains that reference.

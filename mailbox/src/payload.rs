@@ -23,14 +23,14 @@ enum Form {
     Term(Term),
     Encoded(Encoded),
     FromPeer(Arc<FromPeer>),
-    Call(Box<Call>),
+    Call(Box<CallMessage>),
     Cast(Box<Payload>),
-    Reply(Box<Reply>),
+    Reply(Box<ReplyMessage>),
 }
 
 /// `{'$gen_call', {From, [alias | Tag]}, Request}`, in parts.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct CallMessage {
     /// Who asks.
     pub from: Pid,
     /// The alias that the reply goes to, which is also the monitor of the call.
@@ -41,7 +41,7 @@ pub struct Call {
 
 /// `{[alias | Tag], Reply}`, in parts.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct ReplyMessage {
     /// The tag of the call.
     pub tag: Reference,
     /// The answer.
@@ -117,7 +117,7 @@ impl Payload {
 
     /// `{'$gen_call', {From, [alias | Tag]}, Request}`.
     #[must_use]
-    pub fn call(call: Call) -> Self {
+    pub fn call(call: CallMessage) -> Self {
         Self(Form::Call(Box::new(call)))
     }
 
@@ -129,7 +129,7 @@ impl Payload {
 
     /// `{[alias | Tag], Reply}`.
     #[must_use]
-    pub fn reply(reply: Reply) -> Self {
+    pub fn reply(reply: ReplyMessage) -> Self {
         Self(Form::Reply(Box::new(reply)))
     }
 
@@ -138,7 +138,7 @@ impl Payload {
     ///
     /// # Errors
     /// The payload, if it is anything else.
-    pub fn into_call(self) -> Result<Call, Self> {
+    pub fn into_call(self) -> Result<CallMessage, Self> {
         match self.0 {
             Form::Call(call) => Ok(*call),
             form => Err(Self(form)),
@@ -160,7 +160,7 @@ impl Payload {
     ///
     /// # Errors
     /// The payload, if it is anything else.
-    pub fn into_reply(self) -> Result<Reply, Self> {
+    pub fn into_reply(self) -> Result<ReplyMessage, Self> {
         match self.0 {
             Form::Reply(reply) => Ok(*reply),
             form => Err(Self(form)),
@@ -266,6 +266,12 @@ impl Payload {
             Form::FromPeer(from) => Ok(from.encoded.clone()),
             form => Self(form).into_term().map(|term| Encoded::from_term(&term)),
         }
+    }
+
+    /// About how many bytes it is on the wire, from what can be seen without encoding it.
+    #[must_use]
+    pub fn len_hint(&self) -> usize {
+        self.as_encoded().map_or(0, |encoded| encoded.bytes().len())
     }
 
     /// The term if it is one already, else the bytes: what costs nothing to look at.

@@ -12,7 +12,7 @@ use crate::ending;
 use crate::error::{Reason, RegisterError, UnregisterError};
 use crate::mailbox::Mailbox;
 use crate::monitor::MonitorOptions;
-use crate::payload::{Call, Payload};
+use crate::payload::{CallMessage, Payload};
 use crate::queue::{Message, System};
 use crate::receive::block_on;
 use crate::runtime::Runtime;
@@ -347,11 +347,15 @@ impl Process {
     pub fn request(&mut self, to: impl Into<Dest>, request: Payload) -> Reference {
         let to = to.into();
         let options = MonitorOptions::new().alias(AliasMode::ReplyDemonitor);
+        // Before the monitor, whose DOWN may come at once.
+        let end = self.mailbox.end();
         let tag = self.cell().monitor(to.clone(), options);
-        if let Some(number) = self.runtime().ids().ref_number(&tag) {
-            self.mailbox.mark(number);
+        if let Some(end) = end
+            && let Some(number) = self.runtime().ids().ref_number(&tag)
+        {
+            self.mailbox.mark(number, end);
         }
-        self.send_payload(to, Payload::call(Call { from: self.pid(), tag: tag.clone(), request }));
+        self.send_payload(to, Payload::call(CallMessage { from: self.pid(), tag: tag.clone(), request }));
         tag
     }
 

@@ -119,6 +119,17 @@ impl SpawnOptions {
     }
 }
 
+impl SpawnOptions {
+    pub(crate) const fn is_linked(&self) -> bool {
+        self.link
+    }
+
+    pub(crate) const fn unlinked(mut self) -> Self {
+        self.link = false;
+        self
+    }
+}
+
 impl Runtime {
     /// Starts a process as a task (`spawn/1`). The future is the process: when it ends, the process exits.
     ///

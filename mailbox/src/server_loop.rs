@@ -1,0 +1,211 @@
+//! The loop of a server: which callback a message goes to, and what the process does then.
+
+use std::future::poll_fn;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use term::{Atom, Pid, Term};
+
+use crate::call_parts::{CallFrom, Parts};
+use crate::caller::Caller;
+use crate::error::{Exit, Reason};
+use crate::mailbox::Found;
+use crate::payload::{Payload, ReadError};
+use crate::process::Process;
+use crate::queue::{Message, System as Signal};
+use crate::received::Received;
+use crate::server::{Next, Reply, Server};
+use crate::server_report::terminating;
+use crate::sys::{self, Flow, System};
+
+/// A server and its process.
+pub(crate) struct Loop<S> {
+    pub(crate) server: S,
+    pub(crate) process: Process,
+    pub(crate) parent: Option<Pid>,
+}
+
+/// What the server is to do, and for whom there is a reply once `terminate` has run.
+struct Step {
+    next: Next,
+    last: Option<(Caller, Payload)>,
+}
+
+impl From<Next> for Step {
+    fn from(next: Next) -> Self {
+        Self { next, last: None }
+    }
+}
+
+impl<S: Server> Loop<S> {
+    pub(crate) async fn run(mut self, first: Next) -> Exit {
+        let mut step = Step::from(first);
+        loop {
+            step = match step.next {
+                Next::Wait => self.next_message(None).await?,
+                Next::WaitFor(time) => self.next_message(Some(time)).await?,
+                Next::Continue(what) => self.server.continue_(what, &mut self.process).await.into(),
+                Next::Exit(reason) => return self.terminate(reason, step.last).await,
+            };
+        }
+    }
+
+    async fn next_message(&mut self, time: Option<Duration>) -> Result<Step, Reason> {
+        let deadline = time.and_then(|time| Instant::now().checked_add(time));
+        let payload = loop {
+            match poll_fn(|cx| self.process.mailbox.poll_next(cx, deadline)).await {
+                Found::It(Message::User(payload)) => {
+                    self.process.set_token(None);
+                    break payload;
+                }
+                Found::It(Message::Traced(traced)) => {
+                    self.process.set_token(Some(traced.1));
+                    break traced.0;
+                }
+                Found::It(Message::System(signal)) => return Ok(self.signal(*signal).await),
+                Found::It(Message::Wake) => {}
+                Found::TimedOut => return Ok(self.server.timeout(&mut self.process).await.into()),
+                Found::Doomed => return Err(self.process.why()),
+            }
+        };
+        Ok(match Parts::of(payload) {
+            Parts::Call(from, request) => self.call(from, request).await,
+            Parts::Cast(request) => self.cast(request).await.into(),
+            Parts::System(from, request) => self.system(from, request, time).await.into(),
+            Parts::Info(info) => self.info(info).await.into(),
+        })
+    }
+
+    #[inline]
+    async fn call(&mut self, from: CallFrom, request: Payload) -> Step {
+        let caller = Caller::new(from, &self.process);
+        match request.read_or_back::<S::Call>() {
+            Ok(call) => {
+                let reply = self.server.call(call, caller.clone(), &mut self.process).await;
+                self.reply(caller, reply)
+            }
+            Err((ReadError::Mismatch(error), request)) => match request.into_term() {
+                Ok(request) => {
+                    let reply = self.server.bad_call(request, caller.clone(), &error);
+                    self.reply(caller, reply)
+                }
+                Err(error) => self.undecodable(&error).into(),
+            },
+            Err((ReadError::Undecodable(error), _)) => self.undecodable(&error).into(),
+        }
+    }
+
+    #[inline]
+    fn reply<T: Serialize + 'static>(&self, caller: Caller, reply: Reply<T>) -> Step {
+        let (value, next) = match reply {
+            Reply::Now(value) => (value, Next::Wait),
+            Reply::NowThen(value, next) => (value, next),
+            Reply::Later => return Next::Wait.into(),
+            Reply::LaterThen(next) => return next.into(),
+            Reply::Exit(reason) => return Next::Exit(reason).into(),
+        };
+        match (Payload::new(value), next) {
+            // The reply comes when `terminate` has run.
+            (Ok(value), Next::Exit(reason)) => {
+                Step { next: Next::Exit(reason), last: Some((caller, value)) }
+            }
+            (Ok(value), next) => {
+                caller.reply_payload(value);
+                next.into()
+            }
+            // So that the caller is told.
+            (Err(error), _) => {
+                Next::Exit(Reason::text("bad_reply", &error.to_string()).into_term()).into()
+            }
+        }
+    }
+
+    async fn cast(&mut self, request: Payload) -> Next {
+        match request.read_or_back::<S::Cast>() {
+            Ok(cast) => self.server.cast(cast, &mut self.process).await,
+            Err((ReadError::Mismatch(error), request)) => match request.into_term() {
+                Ok(request) => self.server.bad_cast(request, &error),
+                Err(error) => self.undecodable(&error),
+            },
+            Err((ReadError::Undecodable(error), _)) => self.undecodable(&error),
+        }
+    }
+
+    async fn info(&mut self, info: Payload) -> Next {
+        // Kept for the one case that needs it: infos are not the busy road.
+        let copy = info.clone();
+        match Received::read_payload::<S::Info>(info) {
+            Ok(info) => self.server.info(info, &mut self.process).await,
+            Err(ReadError::Mismatch(error)) => match copy.into_term() {
+                Ok(info) => self.server.bad_info(info, &error),
+                Err(error) => self.undecodable(&error),
+            },
+            Err(ReadError::Undecodable(error)) => self.undecodable(&error),
+        }
+    }
+
+    async fn signal(&mut self, signal: Signal) -> Step {
+        match signal {
+            Signal::Exit { from, reason } if self.parent.as_ref() == Some(&from) => {
+                Next::Exit(reason).into()
+            }
+            signal => self.received(Received::from(signal)).await.into(),
+        }
+    }
+
+    async fn received(&mut self, received: Received) -> Next {
+        match received.clone().read_as::<S::Info>() {
+            Ok(info) => self.server.info(info, &mut self.process).await,
+            Err(error) => self
+                .server
+                .bad_info(received.into_term_infallible(), &serde::de::Error::custom(error)),
+        }
+    }
+
+    async fn system(&mut self, from: CallFrom, request: Payload, time: Option<Duration>) -> Next {
+        let caller = Caller::new(from, &self.process);
+        let parent = self.parent.clone().unwrap_or_else(|| self.process.pid());
+        match sys::handle(self, &parent, caller, request).await {
+            // The time-out begins anew, as in `gen_server`.
+            Flow::Go => time.map_or(Next::Wait, Next::WaitFor),
+            Flow::Terminate(reason) => Next::Exit(reason),
+        }
+    }
+
+    fn undecodable(&self, error: &term::DecodeError) -> Next {
+        self.process.undecodable(error);
+        Next::Wait
+    }
+
+    async fn terminate(&mut self, reason: Term, last: Option<(Caller, Payload)>) -> Exit {
+        let reason = Reason::new(reason);
+        terminating(&self.process, &S::module(), &reason);
+        self.server.terminate(&reason, &mut self.process).await;
+        if let Some((caller, reply)) = last {
+            caller.reply_payload(reply);
+        }
+        Err(reason)
+    }
+}
+
+impl<S: Server> System for Loop<S> {
+    fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    fn module(&self) -> Atom {
+        S::module()
+    }
+
+    fn state(&self) -> Option<Term> {
+        self.server.state()
+    }
+
+    fn replace_state(&mut self, state: Term) -> Result<(), term::Error> {
+        self.server.replace_state(state)
+    }
+
+    fn status(&self) -> Vec<Term> {
+        Vec::new()
+    }
+}
