@@ -12,7 +12,9 @@ use crate::node::{Kind, Node};
 use crate::order::{self, Context, Mode};
 
 /// The keys stand in ascending order.
-const ASCENDING: u32 = u32::MAX - 1;
+pub(crate) const ASCENDING: u32 = u32::MAX - 1;
+/// The node of a map without pairs: ascending, and in no chain.
+pub(crate) const EMPTY: u64 = (ASCENDING as u64) << 32;
 /// The keys are leaves, at most [`FEW`], in no order.
 const UNORDERED: u32 = u32::MAX - 2;
 /// Maps up to this size are searched from end to end; also where the BEAM changes from a flat map to a tree.
@@ -20,12 +22,13 @@ pub(crate) const FEW: usize = 32;
 
 /// Checks all maps of a message, the innermost first, and orders those that need it. Refuses with no error where there is no room for an index.
 pub(crate) fn check(
-    nodes: &mut Vec<Node>,
+    nodes: &mut [Node],
+    mut length: usize,
     last: u32,
     bytes: &[u8],
     atoms: &[Atom],
     start: usize,
-) -> Result<(), Option<DecodeError>> {
+) -> Result<usize, Option<DecodeError>> {
     let mut slot = last;
     let mut scratch = Vec::new();
     // A map is met before the maps inside it, and the chain runs from the last one met.
@@ -37,18 +40,13 @@ pub(crate) fn check(
         let high = match order {
             Examined::Known(high) => high,
             Examined::Index => {
-                let at = nodes.len() as u32;
-                if index_nodes(scratch.len()) > nodes.capacity() - nodes.len() {
-                    return Err(None);
+                let at = length as u32;
+                let Some(index) = nodes.get_mut(length..length + index_nodes(scratch.len())) else { return Err(None) };
+                for (node, three) in index.iter_mut().zip(scratch.chunks(3)) {
+                    let position = |i: usize| three.get(i).copied().unwrap_or_default();
+                    *node = Node::new(Kind::Nil, position(0), u64::from(position(1)) | (u64::from(position(2)) << 32));
                 }
-                for three in scratch.chunks(3) {
-                    let index = |i: usize| three.get(i).copied().unwrap_or_default();
-                    nodes.push(Node::new(
-                        Kind::Nil,
-                        index(0),
-                        u64::from(index(1)) | (u64::from(index(2)) << 32),
-                    ));
-                }
+                length += index.len();
                 at
             }
         };
@@ -57,7 +55,7 @@ pub(crate) fn check(
         }
         slot = map.high();
     }
-    Ok(())
+    Ok(length)
 }
 
 /// How many nodes the index of that many pairs takes, three to a node.
@@ -73,21 +71,25 @@ enum Examined {
 /// How the keys are ordered; `None` if one is there twice.
 fn examine(context: Context<'_>, map: Node, scratch: &mut Vec<u32>) -> Option<Examined> {
     let pairs = map.count();
-    let mut last: Option<Node> = None;
     let mut ascending = true;
-    for index in 0..pairs {
+    let mut last = key_at(context, map, 0);
+    let mut last_prefix = prefix(context, last);
+    for index in 1..pairs {
         let key = key_at(context, map, index);
-        if let Some(last) = last {
-            match order::nodes(context, last, context, key, Mode::Keys) {
-                Ordering::Less => {}
-                Ordering::Equal => return None,
-                Ordering::Greater => {
-                    ascending = false;
-                    break;
-                }
+        let key_prefix = prefix(context, key);
+        let order = match (last_prefix, key_prefix) {
+            (Some(last), Some(key)) if last != key => last.cmp(&key),
+            _ => compare_keys(context, last, key),
+        };
+        match order {
+            Ordering::Less => {}
+            Ordering::Equal => return None,
+            Ordering::Greater => {
+                ascending = false;
+                break;
             }
         }
-        last = Some(key);
+        (last, last_prefix) = (key, key_prefix);
     }
     if ascending {
         return Some(Examined::Known(ASCENDING));
@@ -99,9 +101,7 @@ fn examine(context: Context<'_>, map: Node, scratch: &mut Vec<u32>) -> Option<Ex
     scratch.extend(0..pairs as u32);
     let mut twice = false;
     scratch.sort_unstable_by(|&a, &b| {
-        let (a, b) = (key_at(context, map, a as usize), key_at(context, map, b as usize));
-        let order = order::nodes(context, a, context, b, Mode::Keys);
-        order
+        compare_keys(context, key_at(context, map, a as usize), key_at(context, map, b as usize))
     });
     for pair in scratch.windows(2) {
         if let [a, b] = *pair {
@@ -110,6 +110,26 @@ fn examine(context: Context<'_>, map: Node, scratch: &mut Vec<u32>) -> Option<Ex
         }
     }
     if twice { None } else { Some(Examined::Index) }
+}
+
+/// The first eight bytes of an atom that lies in the message, zeros after its end: atoms whose prefixes differ are ordered as these.
+#[inline]
+fn prefix(context: Context<'_>, key: Node) -> Option<u64> {
+    if key.kind != Kind::Atom {
+        return None;
+    }
+    let from = key.count();
+    let length = usize::from(key.small).min(8);
+    match context.bytes.get(from..).and_then(|rest| rest.first_chunk::<8>()) {
+        // What follows the name is shifted out.
+        Some(word) if length > 0 => Some((u64::from_be_bytes(*word) >> (64 - 8 * length)) << (64 - 8 * length)),
+        _ => None,
+    }
+}
+
+#[inline]
+fn compare_keys(context: Context<'_>, a: Node, b: Node) -> Ordering {
+    order::leaves(context, a, context, b, Mode::Keys).unwrap_or_else(|| order::nodes(context, a, context, b, Mode::Keys))
 }
 
 /// Whether all keys are leaves and certainly differ: by a filter of 1,024 bits. A false alarm only means a sort.

@@ -7,18 +7,26 @@
 //! parse    text to a term, from the tokens of scan (number, literal) and the segments of bits
 //! ```
 
+mod bits;
 mod capped;
 mod elixir_name;
+mod error;
 mod float;
 mod format;
 mod inspect;
 mod layout;
+mod literal;
+mod number;
+mod parse;
 mod pieces;
 mod quote;
+mod scan;
 mod shape;
 mod style;
 mod write;
 
+pub use error::{ParseError, ParseErrorKind};
 pub use format::Format;
 pub use inspect::{Charlists, Inspect};
+pub use parse::{parse, parse_as};
 pub use style::Release;

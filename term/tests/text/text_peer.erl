@@ -1,7 +1,7 @@
 %% What runs on the BEAM beside the tests of text: makes terms, and says how this release prints and reads them.
 %% One line of base64 for each case, so that nothing on the way can change a byte.
 -module(text_peer).
--export([print/2, floats/2, nasty/0, native/0, wide/2, parse/1, scanned/2, words/0]).
+-export([print/2, floats/2, nasty/0, native/0, wide/2, parse/1, scanned/2, segments/2, words/0]).
 
 %% Random terms.
 print(Seed, Count) ->
@@ -56,6 +56,33 @@ scanned(Seed, Count) ->
          out({Binary, read(Binary)})
      end || _ <- lists:seq(1, Count)],
     done().
+
+%% Binaries of random segments, most of them wrong in some way.
+segments(Seed, Count) ->
+    rand:seed(exsss, {Seed, Seed, Seed}),
+    [begin
+         Text = ["<<", lists:join(",", [segment() || _ <- lists:seq(1, rand:uniform(3))]), ">>"],
+         Binary = unicode:characters_to_binary(Text),
+         out({Binary, read(Binary)})
+     end || _ <- lists:seq(1, Count)],
+    done().
+
+segment() ->
+    Value = pick(["1", "-1", "255", "1000", "-300", "123456789012345678901234567890", "$a", "1.5", "-0.1", "1.0e300", "65504.0", "1.0e-6",
+                  "\"abc\"", "\"\"", "\"\\x{20ac}\"", "<<1,2,3>>", "<<1,2:3>>", "<<>>", "(7)", "8364"]),
+    Size = case rand:uniform(2) of
+               1 -> "";
+               2 -> [$:, pick(["0", "1", "3", "8", "12", "16", "17", "32", "64", "100", "(5)"])]
+           end,
+    Types = ["integer", "float", "binary", "bytes", "bits", "bitstring", "utf8", "utf16", "utf32", "signed", "unsigned", "big",
+             "little", "native", "unit:1", "unit:2", "unit:8", "unit:16"],
+    Specification = case rand:uniform(5) of
+                        1 -> "";
+                        N -> [$/ | lists:join("-", [pick(Types) || _ <- lists:seq(1, (N + 1) div 2)])]
+                    end,
+    [Value, Size, Specification].
+
+pick(List) -> lists:nth(rand:uniform(length(List)), List).
 
 %% Atoms of all short names, for whoever quotes them.
 words() ->

@@ -1,0 +1,590 @@
+//! Text to a term: what `erl_parse:parse_term/1` takes, built bottom up as the nodes of the term.
+//!
+//! No recursion: what is open waits on a stack, finished parts wait as nodes until their container closes and takes them.
+
+use std::cmp::Ordering;
+use std::str::FromStr;
+
+use num_bigint::{BigInt, Sign};
+
+use super::bits::{Bits, Specification, Value};
+use super::error::{ParseError, ParseErrorKind};
+use super::number::Integer;
+use super::scan::{Scanner, Symbol, Syntax, Token};
+use super::style::Release;
+use crate::atom::MAX_ATOM_CHARACTERS;
+use crate::block::{LARGEST_INLINE, Shared};
+use crate::map;
+use crate::node::{Kind, Node};
+use crate::order::{self, Context, Mode};
+use crate::term::Term;
+
+/// Reads one term, with or without the closing dot.
+///
+/// Takes what `erl_parse:parse_term/1` takes on OTP 25, 27 or 29: where only some releases accept a text (sigils, triple
+/// quotes, `maybe` without quotes, `16#0.8#e1`), so does this; where they disagree on what it means (triple quotes), the newest is right. [`parse_as`] follows one release exactly.
+///
+/// * Pids, ports, references and closures have no text that can be read, here as in Erlang. `fun m:f/1` can.
+/// * An integer has at most 4,194,304 bits, as from OTP 27 on.
+/// * `<<0:1000000>>` would let a few bytes of text ask for any amount of memory, so all binaries of a text together have
+///   at most 1 MiB and 16 times the length of the text; more is refused.
+///
+/// # Errors
+/// [`ParseError`] says where and what, for everything that is no term.
+///
+/// ```
+/// use term::{Term, term, text};
+/// assert_eq!(text::parse(r#"{ok, #{"k" => [1, 2.5 | x]}}. % yes"#)?, text::parse("{ok,#{[$k]=>[1,2.5|x]}}")?);
+/// assert_eq!("[1, {two, <<\"3\">>}]".parse::<Term>()?, term!([1, {two, "3"}]));
+/// # Ok::<(), text::ParseError>(())
+/// ```
+pub fn parse(text: &str) -> Result<Term, ParseError> {
+    Parser::new(text, Syntax::Any).run()
+}
+
+/// As [`parse`], accepting exactly what one release accepts.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_as(text: &str, release: Release) -> Result<Term, ParseError> {
+    Parser::new(text, Syntax::Of(release)).run()
+}
+
+/// [`parse`](crate::text::parse).
+impl FromStr for Term {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        parse(text)
+    }
+}
+
+/// Bytes that a text may ask for beyond 16 times its length.
+const FREE_ROOM: usize = 1 << 20;
+
+/// What is open. Numbers are where its parts begin among the finished ones.
+enum Open {
+    Paren,
+    /// `-` or `+` before a number.
+    Sign {
+        negative: bool,
+    },
+    Tuple(usize),
+    List(usize),
+    /// After the bar of a list.
+    Tail(usize),
+    /// Before a key.
+    Key(usize),
+    /// After an arrow.
+    Value(usize),
+    /// A binary, in a segment.
+    Segment(Box<Bits>),
+    /// A binary, in the size of a segment whose value waits.
+    Size(Box<(Bits, Operand)>),
+}
+
+/// The value of a segment that waits for its size.
+enum Operand {
+    Node(Node),
+    Text(String),
+}
+
+struct Parser<'t> {
+    scanner: Scanner<'t>,
+    /// The next token, and where it begins.
+    token: Token<'t>,
+    start: usize,
+    open: Vec<Open>,
+    /// Finished parts that no container has taken yet.
+    parts: Vec<Node>,
+    nodes: Vec<Node>,
+    bytes: Vec<u8>,
+    /// Whether the last finished part is a number without a sign, in parentheses or not.
+    unsigned: bool,
+    /// The text of the last finished part, if that is a string.
+    text: Option<String>,
+}
+
+impl<'t> Parser<'t> {
+    const fn new(text: &'t str, syntax: Syntax) -> Self {
+        Self {
+            scanner: Scanner::new(text, syntax),
+            token: Token::End,
+            start: 0,
+            open: Vec::new(),
+            parts: Vec::new(),
+            nodes: Vec::new(),
+            bytes: Vec::new(),
+            unsigned: false,
+            text: None,
+        }
+    }
+
+    fn run(mut self) -> Result<Term, ParseError> {
+        if self.scanner.text.len() > u32::MAX as usize / 32 {
+            return Err(self
+                .scanner
+                .error(0, ParseErrorKind::TooLarge("a text of more than 128 MiB")));
+        }
+        self.next()?;
+        loop {
+            // A part begins here; it is finished at once, or something was opened.
+            if !self.part()? {
+                continue;
+            }
+            // Whatever ends with it ends now.
+            while self.close()? {}
+            if self.open.is_empty() && !self.parts.is_empty() {
+                break;
+            }
+        }
+        if self.token == Token::Dot {
+            self.next()?;
+        }
+        if self.token != Token::End {
+            return Err(self.unexpected("the end of the text"));
+        }
+        Ok(self.finish())
+    }
+
+    fn finish(self) -> Term {
+        let root = self.parts.first().copied().unwrap_or(Node::NIL);
+        match root.kind {
+            Kind::Int | Kind::Float | Kind::Nil => Term::leaf(root),
+            _ if self.nodes.len() <= LARGEST_INLINE => Term {
+                shared: Some(Shared::small(&self.nodes, self.bytes.into(), None)),
+                node: root,
+            },
+            _ => Term {
+                shared: Some(Shared::large(self.nodes, self.bytes.into(), None)),
+                node: root,
+            },
+        }
+    }
+
+    fn next(&mut self) -> Result<Token<'t>, ParseError> {
+        let (start, token) = self.scanner.token()?;
+        self.start = start;
+        Ok(std::mem::replace(&mut self.token, token))
+    }
+
+    fn error(&self, kind: ParseErrorKind) -> ParseError {
+        self.scanner.error(self.start, kind)
+    }
+
+    fn unexpected(&self, expected: &'static str) -> ParseError {
+        self.error(ParseErrorKind::Unexpected { expected, found: self.token.describe() })
+    }
+
+    fn eat(&mut self, symbol: Symbol) -> Result<bool, ParseError> {
+        let there = self.token == Token::Symbol(symbol);
+        if there {
+            self.next()?;
+        }
+        Ok(there)
+    }
+
+    fn want(&mut self, symbol: Symbol, expected: &'static str) -> Result<(), ParseError> {
+        if self.eat(symbol)? { Ok(()) } else { Err(self.unexpected(expected)) }
+    }
+
+    /// Reads a leaf, or opens something; whether a part is finished.
+    fn part(&mut self) -> Result<bool, ParseError> {
+        if matches!(self.open.last(), Some(Open::Sign { .. })) {
+            let sign = matches!(self.token, Token::Symbol(Symbol::Minus | Symbol::Plus));
+            if sign {
+                return Err(self.error(ParseErrorKind::NotATerm("a second sign")));
+            }
+        }
+        let token = self.next_part()?;
+        let (mut unsigned, mut text) = (false, None);
+        let node = match token {
+            Token::Name(name) => self.atom(name)?,
+            Token::Quoted(name) => self.atom(&name)?,
+            Token::Integer(value) => {
+                unsigned = true;
+                self.integer(value.into_big())
+            }
+            Token::Float(value) => {
+                unsigned = true;
+                Node::float(value)
+            }
+            Token::Character(character) => {
+                unsigned = true;
+                Node::int(u32::from(character).into())
+            }
+            Token::Text(first) => {
+                let mut whole = first;
+                while let Token::Text(_) = self.token {
+                    if let Token::Text(more) = self.next()? {
+                        whole.push_str(&more);
+                    }
+                }
+                let node = self.string(&whole);
+                text = Some(whole);
+                node
+            }
+            Token::TextSigil(sigil) => {
+                let node = self.string(&sigil);
+                text = Some(sigil);
+                node
+            }
+            Token::BinarySigil(sigil) => self.binary(sigil.as_bytes(), 8),
+            Token::Reserved(_) => self.export()?,
+            Token::Symbol(symbol) => match self.bracket(symbol)? {
+                Some(node) => node,
+                None => return Ok(false),
+            },
+            _ => Node::NIL,
+        };
+        (self.unsigned, self.text) = (unsigned, text);
+        self.parts.push(node);
+        Ok(true)
+    }
+
+    /// Takes a token that a part may begin with.
+    fn next_part(&mut self) -> Result<Token<'t>, ParseError> {
+        let sized = matches!(self.open.last(), Some(Open::Size(_)));
+        match &self.token {
+            Token::Variable(_) => return Err(self.error(ParseErrorKind::NotATerm("a variable"))),
+            Token::Reserved("fun") => {}
+            Token::Symbol(Symbol::Minus | Symbol::Plus) if sized => {
+                return Err(self.unexpected("a size"));
+            }
+            Token::Symbol(
+                Symbol::OpenTuple
+                | Symbol::OpenList
+                | Symbol::OpenParen
+                | Symbol::OpenBits
+                | Symbol::Hash
+                | Symbol::Minus
+                | Symbol::Plus,
+            ) => {}
+            Token::Reserved(_) | Token::Symbol(_) | Token::Dot | Token::Other(_) | Token::End => {
+                return Err(self.unexpected("a term"));
+            }
+            _ => {}
+        }
+        self.next()
+    }
+
+    /// What begins with a symbol: a node if it is empty, else it is open now.
+    fn bracket(&mut self, symbol: Symbol) -> Result<Option<Node>, ParseError> {
+        let from = self.parts.len();
+        let (open, close, empty) = match symbol {
+            Symbol::OpenTuple => {
+                (Open::Tuple(from), Symbol::CloseTuple, Node::new(Kind::Tuple, 0, 0))
+            }
+            Symbol::OpenList => (Open::List(from), Symbol::CloseList, Node::NIL),
+            Symbol::Hash => {
+                self.want(Symbol::OpenTuple, "`{`")?;
+                let empty = Node::new(Kind::Map, 0, u64::from(map::ASCENDING) << 32);
+                (Open::Key(from), Symbol::CloseTuple, empty)
+            }
+            Symbol::OpenBits => {
+                (Open::Segment(Box::default()), Symbol::CloseBits, Node::new(Kind::Binary, 0, 0))
+            }
+            Symbol::OpenParen => {
+                self.open.push(Open::Paren);
+                return Ok(None);
+            }
+            _ => {
+                self.open.push(Open::Sign { negative: symbol == Symbol::Minus });
+                return Ok(None);
+            }
+        };
+        if self.eat(close)? {
+            return Ok(Some(empty));
+        }
+        self.open.push(open);
+        Ok(None)
+    }
+
+    /// After a finished part: closes what ends here. Whether that finished another part.
+    fn close(&mut self) -> Result<bool, ParseError> {
+        let Some(open) = self.open.pop() else { return Ok(false) };
+        match open {
+            Open::Paren => {
+                self.want(Symbol::CloseParen, "`)`")?;
+                return Ok(true);
+            }
+            Open::Sign { negative } => self.sign(negative)?,
+            Open::Tuple(from) => {
+                if self.eat(Symbol::Comma)? {
+                    self.open.push(Open::Tuple(from));
+                    return Ok(false);
+                }
+                self.want(Symbol::CloseTuple, "`,` or `}`")?;
+                let count = self.parts.len() - from;
+                let first = self.take(from);
+                self.parts.push(Node::new(Kind::Tuple, count as u32, first));
+            }
+            Open::List(from) => {
+                if self.eat(Symbol::Comma)? {
+                    self.open.push(Open::List(from));
+                    return Ok(false);
+                }
+                if self.eat(Symbol::Bar)? {
+                    self.open.push(Open::Tail(from));
+                    return Ok(false);
+                }
+                self.want(Symbol::CloseList, "`,`, `|` or `]`")?;
+                self.parts.push(Node::NIL);
+                self.list(from);
+            }
+            Open::Tail(from) => {
+                self.want(Symbol::CloseList, "`]`")?;
+                self.list(from);
+            }
+            Open::Key(from) => {
+                self.want(Symbol::Arrow, "`=>`")?;
+                self.open.push(Open::Value(from));
+                return Ok(false);
+            }
+            Open::Value(from) => {
+                if self.eat(Symbol::Comma)? {
+                    self.open.push(Open::Key(from));
+                    return Ok(false);
+                }
+                self.want(Symbol::CloseTuple, "`,` or `}`")?;
+                self.map(from);
+            }
+            Open::Segment(bits) => {
+                let operand = match self.text.take() {
+                    Some(text) => {
+                        self.parts.pop();
+                        Operand::Text(text)
+                    }
+                    None => Operand::Node(self.parts.pop().unwrap_or(Node::NIL)),
+                };
+                if self.eat(Symbol::Colon)? {
+                    self.open.push(Open::Size(Box::new((*bits, operand))));
+                    return Ok(false);
+                }
+                if !self.segment(bits, &operand, None)? {
+                    return Ok(false);
+                }
+            }
+            Open::Size(sized) => {
+                let (bits, operand) = *sized;
+                let size = match self.parts.pop() {
+                    Some(Node { kind: Kind::Int, b, .. }) => usize::try_from(b as i64).ok(),
+                    _ => None,
+                };
+                let Some(size) = size else {
+                    return Err(self.bad_segment("a size is a whole number, 0 or more"));
+                };
+                if !self.segment(Box::new(bits), &operand, Some(size))? {
+                    return Ok(false);
+                }
+            }
+        }
+        (self.unsigned, self.text) = (false, None);
+        Ok(true)
+    }
+
+    fn sign(&mut self, negative: bool) -> Result<(), ParseError> {
+        if !self.unsigned {
+            return Err(
+                self.error(ParseErrorKind::NotATerm("a sign before something that is no number"))
+            );
+        }
+        if !negative {
+            return Ok(());
+        }
+        let node = self.parts.pop().unwrap_or(Node::NIL);
+        let node = match node.kind {
+            Kind::Float => Node::float(-f64::from_bits(node.b)),
+            _ => {
+                let value = -self.big(node);
+                self.integer(value)
+            }
+        };
+        self.parts.push(node);
+        Ok(())
+    }
+
+    /// `module:function/arity` after `fun`.
+    fn export(&mut self) -> Result<Node, ParseError> {
+        let from = self.parts.len();
+        for (expected, after, symbol) in
+            [("a module", "`:`", Symbol::Colon), ("a function", "`/`", Symbol::Slash)]
+        {
+            let name = match &mut self.token {
+                Token::Name(name) => (*name).to_owned(),
+                Token::Quoted(name) => std::mem::take(name),
+                _ => return Err(self.unexpected(expected)),
+            };
+            let node = self.atom(&name)?;
+            self.parts.push(node);
+            self.next()?;
+            self.want(symbol, after)?;
+        }
+        let Token::Integer(Integer::Small(arity @ 0..=255)) = self.token else {
+            return Err(self.unexpected("an arity, 0 to 255"));
+        };
+        self.next()?;
+        self.parts.push(Node::int(arity.into()));
+        Ok(Node::new(Kind::Export, 3, self.take(from)))
+    }
+
+    /// Moves the finished parts from here on to where a container can point at them.
+    fn take(&mut self, from: usize) -> u64 {
+        let first = self.nodes.len();
+        self.nodes.extend(self.parts.drain(from..));
+        first as u64
+    }
+
+    /// The finished parts from here on as a list, the last of them its tail.
+    fn list(&mut self, from: usize) {
+        let count = (self.parts.len() - from).saturating_sub(1);
+        let first = self.take(from);
+        self.parts.push(Node::new(Kind::List, count as u32, first));
+    }
+
+    /// The finished parts from here on as a map: of equal keys the last counts, as in Erlang source.
+    fn map(&mut self, from: usize) {
+        let pairs = self.parts.drain(from..).collect::<Vec<_>>();
+        let context = Context { nodes: &self.nodes, bytes: &self.bytes, atoms: &[] };
+        let compare =
+            |a: &[Node; 2], b: &[Node; 2]| order::nodes(context, a[0], context, b[0], Mode::Keys);
+        let mut pairs = pairs.as_chunks::<2>().0.to_vec();
+        // Stable, so that of equal keys the later one stays behind.
+        pairs.sort_by(compare);
+        let mut unique: Vec<[Node; 2]> = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            match unique.last_mut() {
+                Some(last) if compare(last, &pair) == Ordering::Equal => *last = pair,
+                _ => unique.push(pair),
+            }
+        }
+        let first = self.nodes.len() as u64;
+        let count = unique.len() as u32;
+        self.nodes.extend(unique.into_flattened());
+        self.parts.push(Node::new(Kind::Map, count, first | u64::from(map::ASCENDING) << 32));
+    }
+
+    fn atom(&mut self, name: &str) -> Result<Node, ParseError> {
+        if name.len() > MAX_ATOM_CHARACTERS && name.chars().count() > MAX_ATOM_CHARACTERS {
+            return Err(self.error(ParseErrorKind::AtomTooLong));
+        }
+        let at = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(name.as_bytes());
+        Ok(Node { small: name.len() as u16, ..Node::new(Kind::Atom, at, 0) })
+    }
+
+    fn integer(&mut self, value: BigInt) -> Node {
+        if let Ok(value) = i64::try_from(&value) {
+            return Node::int(value);
+        }
+        let at = self.bytes.len() as u32;
+        let digits = value.magnitude().to_bytes_le();
+        self.bytes.extend_from_slice(&digits);
+        Node {
+            extra: u8::from(value.sign() == Sign::Minus),
+            ..Node::new(Kind::Big, at, digits.len() as u64)
+        }
+    }
+
+    fn big(&self, node: Node) -> BigInt {
+        if node.kind == Kind::Int {
+            return (node.b as i64).into();
+        }
+        let sign = if node.extra == 0 { Sign::Plus } else { Sign::Minus };
+        BigInt::from_bytes_le(sign, node.span(&self.bytes))
+    }
+
+    fn string(&mut self, text: &str) -> Node {
+        if text.is_empty() {
+            return Node::NIL;
+        }
+        let at = self.bytes.len() as u32;
+        if text.chars().all(|character| character <= '\u{ff}') {
+            let before = self.bytes.len();
+            self.bytes.extend(text.chars().map(|character| u32::from(character) as u8));
+            return Node::new(Kind::String, at, (self.bytes.len() - before) as u64);
+        }
+        let from = self.parts.len();
+        self.parts.extend(text.chars().map(|character| Node::int(u32::from(character).into())));
+        self.parts.push(Node::NIL);
+        let count = self.parts.len() - from - 1;
+        let first = self.take(from);
+        Node::new(Kind::List, count as u32, first)
+    }
+
+    fn binary(&mut self, bytes: &[u8], last: u8) -> Node {
+        let at = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        let (kind, extra) = if last == 8 { (Kind::Binary, 0) } else { (Kind::Bits, last) };
+        Node { extra, ..Node::new(kind, at, bytes.len() as u64) }
+    }
+
+    fn bad_segment(&self, why: &'static str) -> ParseError {
+        self.error(ParseErrorKind::BadSegment(why))
+    }
+
+    /// After the value and the size of a segment: its types, then the segment itself. Whether the binary is finished with it.
+    fn segment(
+        &mut self,
+        mut bits: Box<Bits>,
+        operand: &Operand,
+        size: Option<usize>,
+    ) -> Result<bool, ParseError> {
+        let mut how = Specification::with_size(size);
+        if self.eat(Symbol::Slash)? {
+            loop {
+                self.kind_of_segment(&mut how)?;
+                if !self.eat(Symbol::Minus)? {
+                    break;
+                }
+            }
+        }
+        let room = (self.scanner.text.len() * 16 + FREE_ROOM)
+            .saturating_sub(self.bytes.len() + bits.length());
+        let added = match operand {
+            Operand::Text(text) => bits.add(Value::Text(text), &how, room),
+            Operand::Node(node) => match node.kind {
+                Kind::Int | Kind::Big => bits.add(Value::Integer(self.big(*node)), &how, room),
+                Kind::Float => bits.add(Value::Float(f64::from_bits(node.b)), &how, room),
+                Kind::Binary | Kind::Bits => {
+                    let bytes = node.span(&self.bytes);
+                    let spare =
+                        if node.kind == Kind::Bits { 8 - usize::from(node.extra) } else { 0 };
+                    bits.add(Value::Bits(bytes, bytes.len() * 8 - spare), &how, room)
+                }
+                _ => Err("only numbers, strings and binaries can be in a binary"),
+            },
+        };
+        added.map_err(|why| self.bad_segment(why))?;
+        if self.eat(Symbol::Comma)? {
+            self.open.push(Open::Segment(bits));
+            return Ok(false);
+        }
+        self.want(Symbol::CloseBits, "`:`, `/`, `,` or `>>`")?;
+        let (bytes, last) = bits.finish();
+        let node = self.binary(&bytes, last);
+        self.parts.push(node);
+        Ok(true)
+    }
+
+    /// One of the types after the slash.
+    fn kind_of_segment(&mut self, how: &mut Specification) -> Result<(), ParseError> {
+        let word = match &mut self.token {
+            Token::Name(word) => (*word).to_owned(),
+            Token::Quoted(word) => std::mem::take(word),
+            _ => return Err(self.unexpected("a type")),
+        };
+        let at = self.start;
+        self.next()?;
+        let mut number = None;
+        if self.eat(Symbol::Colon)? {
+            let Token::Integer(Integer::Small(value)) = self.token else {
+                return Err(self.unexpected("a number"));
+            };
+            number = Some(value as usize);
+            self.next()?;
+        }
+        how.add(&word, number)
+            .map_err(|why| self.scanner.error(at, ParseErrorKind::BadSegment(why)))
+    }
+}
