@@ -24,6 +24,7 @@ use std::pin::Pin;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use crate::proto::frame::Prefix;
 pub use tcp::{Tcp, TcpOptions};
 
 /// What an asynchronous method of these traits returns: boxed, so that carriers can be chosen at run time.
@@ -34,9 +35,10 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// The name for logs and for the ready line: `tcp`, `tls`, `local`.
     fn name(&self) -> &'static str;
 
-    /// The size of the length before each packet of the handshake; afterwards it is 4 everywhere.
-    fn handshake_prefix(&self) -> HandshakePrefix {
-        HandshakePrefix::Two
+    /// The size of the length before each message of the handshake: 2 bytes as `inet_tcp_dist`, or 4 as
+    /// `inet_tls_dist` (which the protocol's guide does not say). Afterwards it is 4 everywhere.
+    fn handshake_prefix(&self) -> Prefix {
+        Prefix::Two
     }
 
     /// Binds the place where peers of `node` (its full name, `rust@myhost`) reach it.
@@ -136,13 +138,4 @@ impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         Self::Socket(address)
     }
-}
-
-/// The size of the length before each packet of the handshake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HandshakePrefix {
-    /// 2 bytes: `inet_tcp_dist`, `inet6_tcp_dist`.
-    Two,
-    /// 4 bytes: `inet_tls_dist` (which the protocol's guide does not say).
-    Four,
 }

@@ -1,0 +1,264 @@
+//! The settings of a node, one by one, and the node made of them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailbox::Runtime;
+use term::Atom;
+use tokio::runtime::Handle;
+
+use crate::carrier::{Address, Carrier, Tcp, TcpOptions};
+use crate::config::{Config, EpmdMode};
+use crate::conn::{Bounds, Hub, Lookout, Table};
+use crate::cookie::Cookie;
+use crate::error::StartError;
+use crate::name::NodeName;
+use crate::node::Node;
+use crate::proto::flags::Flags;
+use crate::proto::handshake::LocalNode;
+use crate::proto::tick::DEFAULT_NET_TICKINTENSITY;
+use crate::service;
+
+/// Over this many queued bytes a connection is busy, and senders that can wait do: OTP's `+zdbbl` of 1 MiB.
+pub const BUSY: usize = 1 << 20;
+
+/// What mailboxes may hold of one peer's messages before its socket is read no more: one message of the largest size fits.
+pub const UNREAD: usize = 128 << 20;
+
+/// A node to be. Made by [`Node::builder`](crate::Node::builder).
+#[must_use = "a node is made by build()"]
+pub struct Builder {
+    name: Result<NodeName, StartError>,
+    cookie: Option<Cookie>,
+    cookies: BTreeMap<String, Cookie>,
+    places: BTreeMap<String, Address>,
+    settings: Vec<Setting>,
+    carrier: Option<Arc<dyn Carrier>>,
+    bounds: Bounds,
+    tick_intensity: u32,
+}
+
+type Setting = Box<dyn FnOnce(&mut Config) + Send>;
+
+impl Builder {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.parse().map_err(StartError::Name),
+            cookie: None,
+            cookies: BTreeMap::new(),
+            places: BTreeMap::new(),
+            settings: Vec::new(),
+            carrier: None,
+            bounds: Bounds { busy: BUSY, most: 0, unread: UNREAD },
+            tick_intensity: DEFAULT_NET_TICKINTENSITY,
+        }
+    }
+
+    /// The cookie; without it, the one that `erl` finds or makes in `~/.erlang.cookie`.
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// The cookie shared with one peer, as `erlang:set_cookie/2`.
+    pub fn cookie_for(mut self, peer: &str, cookie: Cookie) -> Self {
+        self.cookies.insert(peer.to_owned(), cookie);
+        self
+    }
+
+    /// Takes a name made by [`NodeName::short`] or [`NodeName::long`], where the kind is not to follow from the host.
+    pub fn name(mut self, name: NodeName) -> Self {
+        self.name = Ok(name);
+        self
+    }
+
+    /// Joins as a visible node: it shows in `nodes()`, and the cluster connects to whom it connects to. Default: hidden.
+    pub fn visible(self, visible: bool) -> Self {
+        self.set(move |config| config.hidden = !visible)
+    }
+
+    /// How peers learn the port.
+    pub fn epmd(self, mode: EpmdMode) -> Self {
+        self.set(move |config| config.epmd = mode)
+    }
+
+    /// The port of epmd here and everywhere; default `ERL_EPMD_PORT`, else 4369.
+    pub fn epmd_port(self, port: u16) -> Self {
+        self.set(move |config| config.epmd_port = port)
+    }
+
+    /// The address to listen on, as `inet_dist_use_interface`; an IPv6 address makes an IPv6 node. Default: all of IPv4.
+    pub fn interface(self, interface: IpAddr) -> Self {
+        self.set(move |config| config.interface = interface)
+    }
+
+    /// The ports to listen on, the lowest free one first, as `inet_dist_listen_min` and `inet_dist_listen_max`. Default: any.
+    pub fn ports(self, ports: RangeInclusive<u16>) -> Self {
+        self.set(move |config| config.ports = ports)
+    }
+
+    /// As `net_ticktime`: a silent peer is given up between 3/4 and 5/4 of it. Default 60 s; at least 1 s.
+    pub fn ticktime(self, ticktime: Duration) -> Self {
+        self.set(move |config| config.ticktime = ticktime)
+    }
+
+    /// As `net_tickintensity`: ticks in a [`Builder::ticktime`]. Default 4; OTP takes 4 to 1,000.
+    pub fn tick_intensity(mut self, ticks: u32) -> Self {
+        self.tick_intensity = ticks;
+        self
+    }
+
+    /// For a whole handshake, and for a whole attempt to connect. Default 7 s.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.set(move |config| config.handshake_timeout = timeout)
+    }
+
+    /// The largest frame, and the largest message put together from fragments, in bytes. Default 128 MiB; at least 128 KiB.
+    pub fn max_frame(self, bytes: usize) -> Self {
+        self.set(move |config| {
+            config.limits.max_frame = bytes;
+            config.limits.reassembly = config.limits.reassembly.max(bytes);
+        })
+    }
+
+    /// Bytes queued for one peer over which senders that can wait do, as `+zdbbl`. Default [`BUSY`], 1 MiB.
+    pub fn busy_limit(mut self, bytes: usize) -> Self {
+        self.bounds.busy = bytes;
+        self
+    }
+
+    /// Bytes queued for one peer over which it counts as one that does not read, and is disconnected. Default 64 MiB.
+    pub fn outbound_limit(self, bytes: usize) -> Self {
+        self.set(move |config| config.limits.outbound = bytes)
+    }
+
+    /// Bytes of one peer's messages in mailboxes, read by nobody, over which its socket is read no more until they are fewer; other
+    /// peers do not notice. Default [`UNREAD`], 128 MiB.
+    pub fn unread_limit(mut self, bytes: usize) -> Self {
+        self.bounds.unread = bytes;
+        self
+    }
+
+    /// Capability flags not to offer. What each costs: [`Flags::offer`].
+    pub fn without(self, flags: Flags) -> Self {
+        self.set(move |config| config.switched_off |= flags)
+    }
+
+    /// Where a peer listens, so that no epmd is asked for it.
+    pub fn peer_at(mut self, peer: &str, address: SocketAddr) -> Self {
+        self.places.insert(peer.to_owned(), address.into());
+        self
+    }
+
+    /// Any other setting.
+    pub fn set(mut self, setting: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.settings.push(Box::new(setting));
+        self
+    }
+
+    /// Another transmission channel in place of TCP.
+    pub fn carrier(mut self, carrier: impl Carrier) -> Self {
+        self.carrier = Some(Arc::new(carrier));
+        self
+    }
+
+    /// The node. Outside of an async runtime it brings its own.
+    ///
+    /// # Errors
+    /// If the name is none, no cookie is to be had, settings contradict one another, or the system gives no random numbers.
+    pub fn build(self) -> Result<Node, StartError> {
+        let name = self.name?;
+        let cookie = match self.cookie {
+            Some(cookie) => cookie,
+            None => {
+                let (cookie, source) = Cookie::find()?;
+                tracing::info!(target: "cnode::conn", %source, "cookie");
+                cookie
+            }
+        };
+        let mut config = Config::new(name, cookie)?;
+        for setting in self.settings {
+            setting(&mut config);
+        }
+        config.check()?;
+        let flags = Flags::offer(!config.hidden, config.switched_off)
+            .map_err(|error| StartError::Setting(error.to_string()))?;
+        let own = atom(config.name.as_str())?;
+        let local = LocalNode { name: own.clone(), creation: random_creation()?, flags };
+        let (handle, own_runtime) = async_runtime()?;
+        let _context = handle.enter();
+        let bounds = Bounds { most: config.limits.outbound, ..self.bounds };
+        let carrier = self.carrier.unwrap_or_else(|| Arc::new(Tcp::new(tcp_options(&config))));
+        let runtime = Runtime::new(own.clone(), local.creation);
+        let hub = Hub {
+            table: Table::new(own, bounds),
+            local,
+            cookies: by_name(self.cookies)?,
+            places: by_name(self.places)?,
+            carrier,
+            runtime,
+            handle: handle.clone(),
+            bounds,
+            tick_intensity: self.tick_intensity,
+            counters: Arc::default(),
+            lookout: Lookout::start(config.ticktime, self.tick_intensity),
+            refused: 0.into(),
+            config,
+        };
+        let node = Node::assemble(hub, own_runtime);
+        service::start(node.runtime()).map_err(|error| StartError::Setting(error.to_string()))?;
+        Ok(node)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn tcp_options(config: &Config) -> TcpOptions {
+    TcpOptions {
+        interface: config.interface,
+        ports: config.ports.clone(),
+        backlog: i32::try_from(config.limits.backlog).unwrap_or(i32::MAX),
+        ..TcpOptions::default()
+    }
+}
+
+/// The one we run in, or one of our own with a worker a core.
+fn async_runtime() -> Result<(Handle, Option<tokio::runtime::Runtime>), StartError> {
+    if let Ok(handle) = Handle::try_current() {
+        return Ok((handle, None));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("node")
+        .build()
+        .map_err(|error| StartError::Setting(format!("no async runtime: {error}")))?;
+    Ok((runtime.handle().clone(), Some(runtime)))
+}
+
+/// OTP takes 1 to 3 for the creations of old, which a peer may cut to two bits.
+fn random_creation() -> Result<u32, StartError> {
+    loop {
+        let creation = getrandom::u32()
+            .map_err(|error| StartError::Randomness(std::io::Error::other(error)))?;
+        if creation > 3 {
+            return Ok(creation);
+        }
+    }
+}
+
+fn by_name<T>(named: BTreeMap<String, T>) -> Result<HashMap<Atom, T>, StartError> {
+    named.into_iter().map(|(name, value)| Ok((atom(&name)?, value))).collect()
+}
+
+fn atom(name: &str) -> Result<Atom, StartError> {
+    Atom::new(name)
+        .map_err(|_| StartError::Setting(format!("`{name}` is too long for a node name")))
+}

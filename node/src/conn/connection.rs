@@ -1,0 +1,236 @@
+//! One connection that is up: what its tasks, its senders and the mailboxes of its messages share.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mailbox::{Origin, Runtime, Signal};
+use term::{Atom, DecodeError, Pid};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+
+use super::events::{DownReason, NodeKind};
+use super::outbox::{Bounds, Outbox, Pushed, Refused};
+use crate::carrier::Address;
+use crate::proto::flags::Flags;
+use crate::proto::handshake::Peer;
+use crate::telemetry::{Traffic, TrafficStats};
+
+/// What a handshake came to.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) node: Atom,
+    pub(crate) peer: Peer,
+    pub(crate) address: Address,
+    /// The peer has said that the connection it had is dead.
+    pub(crate) takes_over: bool,
+    pub(crate) bounds: Bounds,
+    pub(crate) traffic: Traffic,
+    pub(crate) runtime: Runtime,
+    pub(crate) handle: Handle,
+}
+
+/// A connection that is up.
+pub(crate) struct Connection {
+    pub(crate) node: Atom,
+    pub(crate) peer: Peer,
+    pub(crate) kind: NodeKind,
+    pub(crate) address: Address,
+    /// This node began it.
+    pub(crate) dialled: bool,
+    /// The runtime's handle of it.
+    pub(crate) carried: mailbox::Connection,
+    pub(crate) outbox: Outbox,
+    pub(crate) traffic: Traffic,
+    runtime: Runtime,
+    handle: Handle,
+    unread: Unread,
+    end: End,
+}
+
+/// Bytes of messages that lie in mailboxes, read by nobody.
+#[derive(Debug, Default)]
+struct Unread {
+    bytes: AtomicUsize,
+    most: usize,
+    fewer: Notify,
+}
+
+#[derive(Debug, Default)]
+struct End {
+    reason: OnceLock<DownReason>,
+    decided: Notify,
+    over: watch::Sender<bool>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        established: Established,
+        carried: mailbox::Connection,
+        dialled: bool,
+    ) -> Self {
+        let Established { node, peer, address, bounds, traffic, runtime, handle, takes_over: _ } =
+            established;
+        let nobody = Pid::new(runtime.node().clone(), 0, 0, runtime.creation());
+        Self {
+            kind: if peer.is_hidden() { NodeKind::Hidden } else { NodeKind::Visible },
+            outbox: Outbox::new(peer.flags, nobody, bounds),
+            node,
+            peer,
+            address,
+            dialled,
+            carried,
+            traffic,
+            runtime,
+            handle,
+            unread: Unread { most: bounds.unread, ..Unread::default() },
+            end: End::default(),
+        }
+    }
+
+    /// Queues a signal; gives it back when the connection is ending.
+    pub(crate) fn send(&self, signal: Signal) -> Result<(), Refused> {
+        match self.outbox.push(signal)? {
+            Pushed::Done => {}
+            Pushed::Overflow => self.close(DownReason::SlowConsumer),
+            Pushed::Answer(signal) => {
+                // Not from here: who sends may hold a lock of the runtime.
+                let (runtime, carried) = (self.runtime.clone(), self.carried.clone());
+                self.handle.spawn(async move {
+                    if let Err(error) = runtime.deliver(&carried, signal) {
+                        tracing::warn!(target: "cnode::conn", %error, "an answer in a peer's name was refused");
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether senders that can wait should.
+    pub(crate) fn is_full(&self) -> bool {
+        self.outbox.is_busy()
+    }
+
+    /// Completes when there is room, or the connection is ending.
+    pub(crate) async fn room(&self) {
+        self.outbox.room().await;
+    }
+
+    /// Ends the connection; the first reason counts.
+    pub(crate) fn close(&self, reason: DownReason) {
+        if self.end.reason.set(reason).is_ok() {
+            self.outbox.close();
+            self.unread.fewer.notify_waiters();
+            self.end.decided.notify_one();
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.end.reason.get().is_some()
+    }
+
+    /// Completes when it has been decided that the connection ends. One task waits for it: the driver.
+    pub(crate) async fn closing(&self) {
+        while !self.is_closing() {
+            self.end.decided.notified().await;
+        }
+    }
+
+    /// Everything has been done that the end asks for.
+    pub(crate) fn is_over(&self) {
+        self.end.over.send_replace(true);
+    }
+
+    /// Completes when everything has been done that the end asks for.
+    pub(crate) async fn over(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.end.over.subscribe().wait_for(|over| *over).await;
+    }
+
+    /// Why it ends, or ended.
+    pub(crate) fn reason(&self) -> DownReason {
+        self.end.reason.get().cloned().unwrap_or(DownReason::Disconnected)
+    }
+
+    /// Counts a message that goes into a mailbox; [`Origin::released`] counts it out.
+    pub(crate) fn delivers(&self, bytes: usize) {
+        self.unread.bytes.fetch_add(bytes, Ordering::SeqCst);
+    }
+
+    /// Completes when mailboxes hold less of this peer's messages than its bound. Other peers do not notice; this one
+    /// finds its socket full, and its own flow control does the rest.
+    pub(crate) async fn digested(&self) {
+        while self.unread.bytes.load(Ordering::Relaxed) > self.unread.most {
+            let fewer = self.unread.fewer.notified();
+            if self.unread.bytes.load(Ordering::SeqCst) <= self.unread.most || self.is_closing() {
+                return;
+            }
+            fewer.await;
+        }
+    }
+
+    pub(crate) fn info(&self) -> ConnectionInfo {
+        ConnectionInfo {
+            node: self.node.clone(),
+            kind: self.kind,
+            address: self.address.clone(),
+            dialled: self.dialled,
+            creation: self.peer.creation,
+            flags: self.peer.flags,
+            traffic: self.traffic.snapshot(),
+            queued: self.outbox.len(),
+            unread: self.unread.bytes.load(Ordering::SeqCst),
+        }
+    }
+}
+
+/// A connection at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// The peer.
+    pub node: Atom,
+    /// Whether it publishes itself, and we do.
+    pub kind: NodeKind,
+    /// Its end of the channel.
+    pub address: Address,
+    /// Whether this node began it.
+    pub dialled: bool,
+    /// The number that tells this life of the peer from an earlier one.
+    pub creation: u32,
+    /// The capability flags that both have.
+    pub flags: Flags,
+    /// What it has carried.
+    pub traffic: TrafficStats,
+    /// Bytes waiting to be written.
+    pub queued: usize,
+    /// Bytes of the peer's messages in mailboxes, read by nobody yet.
+    pub unread: usize,
+}
+
+/// What becomes of this connection's messages on the side of their receivers.
+impl Origin for Connection {
+    /// erts does the same: a body is decoded in the receiving process, and a bad one closes its connection.
+    fn undecodable(&self, error: &DecodeError) {
+        self.close(DownReason::Protocol(format!("a message is no term: {error}")));
+    }
+
+    fn released(&self, bytes: usize) {
+        let before = self.unread.bytes.fetch_sub(bytes, Ordering::SeqCst);
+        if before > self.unread.most && before - bytes.min(before) <= self.unread.most {
+            self.unread.fewer.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("node", &self.node)
+            .field("kind", &self.kind)
+            .field("address", &self.address)
+            .field("dialled", &self.dialled)
+            .field("flags", &self.peer.flags)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,202 @@
+//! The life of one connection: a handshake, then reader, writer and ticks, then the news of its end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use term::Atom;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::connection::Connection;
+use super::events::DownReason;
+use super::handshake::{Broken, Talk};
+use super::hub::Hub;
+use super::reader;
+use super::table::{Attempt, Task, Unclaimed};
+use super::writer::{self, Pen};
+use crate::carrier::{Address, Channel, Incoming};
+use crate::proto::handshake::HandshakeError;
+use crate::proto::handshake::acceptor::Decision;
+use crate::proto::tick::{self, Ticker, Verdict};
+
+/// How long what is queued may take to leave when a connection is ended in order.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// A stranger came in.
+pub(crate) async fn accept(hub: Arc<Hub>, incoming: Incoming) {
+    let from = incoming.peer.clone();
+    let deadline = Instant::now() + hub.config.handshake_timeout;
+    match timeout_at(deadline, prove(&hub, incoming)).await {
+        Ok(Ok((connection, talk, ack))) => begin(hub, connection, talk, Some(ack)),
+        Ok(Err(failure)) => {
+            hub.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(target: "cnode::handshake", %from, reason = %failure, "refused");
+        }
+        Err(_) => {
+            hub.refused.fetch_add(1, Ordering::Relaxed);
+            let limit = hub.config.handshake_timeout;
+            tracing::warn!(target: "cnode::handshake", %from, ?limit, "refused: the handshake took too long");
+        }
+    }
+}
+
+/// The acceptor's part up to the last message; the name is claimed after the proof and before that.
+async fn prove(
+    hub: &Arc<Hub>,
+    incoming: Incoming,
+) -> Result<(Arc<Connection>, Talk, Vec<u8>), Refusal> {
+    let from = incoming.peer.clone();
+    let mut talk =
+        Talk::new(incoming.channel.await.map_err(Broken::Io)?, hub.carrier.handshake_prefix());
+    let caller = talk.caller(hub.local.clone()).await?;
+    let decision = match (caller.claimed_name(), caller.wanted_host()) {
+        (Some(name), _) if !hub.admits(name) => Decision::Refuse,
+        (Some(name), _) => hub.table.greet(name),
+        (None, Some(host)) => hub.name_for_guest(host),
+        (None, None) => Decision::Refuse,
+    };
+    let takes_over = decision == Decision::AskIfAlive;
+    let cookie = match caller.claimed_name() {
+        Some(name) => hub.cookie_for(name),
+        None => hub.config.cookie.clone(),
+    };
+    let proved = talk.prove(caller, decision, cookie.bytes()).await?;
+    let (ack, peer) = proved.accept();
+    // Nothing is awaited between the claim and the task that tends to it: a stranger may be dismissed at any await.
+    let connection = hub.claim(peer, from, takes_over, None)?;
+    Ok((connection, talk, ack))
+}
+
+/// Why a handshake that was proved, or not, leads to no connection.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(transparent)]
+    Broken(#[from] Broken),
+    #[error(transparent)]
+    Unclaimed(#[from] Unclaimed),
+    #[error("{0}")]
+    NotFound(String),
+    #[error("cannot connect to {address}: {source}")]
+    Unreachable { address: Address, source: std::io::Error },
+    #[error("no answer within {0:?}")]
+    TooLong(Duration),
+}
+
+/// Connects to `node`, for the attempt that waits in the table.
+pub(crate) async fn dial(hub: Arc<Hub>, node: Atom, attempt: Attempt) {
+    let limit = hub.config.handshake_timeout;
+    let outcome = match timeout(limit, call(&hub, &node, attempt)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Refusal::TooLong(limit)),
+    };
+    let failure = match outcome {
+        Ok((connection, talk)) => return begin(hub, connection, talk, None),
+        Err(Refusal::Broken(Broken::Said(HandshakeError::Simultaneous(_)))) => {
+            // The peer's own connection is the one that counts: it takes the place of this attempt when it has proved itself.
+            hub.table.awaits_peer(&node, attempt);
+            sleep(limit).await;
+            Refusal::TooLong(limit)
+        }
+        Err(failure) => failure,
+    };
+    if let Task::Down(carried) = hub.table.fail(&node, attempt) {
+        tracing::warn!(target: "cnode::handshake", %node, reason = %failure, "could not connect");
+        hub.runtime.node_down(&carried);
+    }
+}
+
+async fn call(
+    hub: &Arc<Hub>,
+    node: &Atom,
+    attempt: Attempt,
+) -> Result<(Arc<Connection>, Talk), Refusal> {
+    let address = hub.locate(node).await?;
+    let channel = match hub.carrier.connect(&address).await {
+        Ok(channel) => channel,
+        Err(source) => return Err(Refusal::Unreachable { address, source }),
+    };
+    let mut talk = Talk::new(channel, hub.carrier.handshake_prefix());
+    let cookie = hub.cookie_for(node);
+    let still_wanted = || hub.table.is_pending(node, attempt);
+    let dialled = talk.call(&hub.local, node, cookie.bytes(), still_wanted).await?;
+    let connection = hub.claim(dialled.peer, address, dialled.takes_over, Some(attempt))?;
+    Ok((connection, talk))
+}
+
+/// Hands a connection that has its place to tasks of its own. `ack` is the handshake's last message, if it is ours.
+fn begin(hub: Arc<Hub>, connection: Arc<Connection>, talk: Talk, ack: Option<Vec<u8>>) {
+    let handle = hub.handle.clone();
+    handle.spawn(live(hub, connection, talk, ack));
+}
+
+async fn live(hub: Arc<Hub>, connection: Arc<Connection>, mut talk: Talk, ack: Option<Vec<u8>>) {
+    if let Some(ack) = ack {
+        match timeout(hub.config.handshake_timeout, talk.send(&ack)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(broken)) => connection.close(DownReason::SetupFailed(broken.to_string())),
+            Err(_) => connection.close(DownReason::SetupFailed("it does not read".to_owned())),
+        }
+    }
+    let (Channel { reader, writer, .. }, deframer) = talk.established(hub.config.limits.max_frame);
+    tracing::info!(
+        target: "cnode::conn",
+        node = %connection.node, kind = %connection.kind, address = %connection.address, dialled = connection.dialled,
+        "connected"
+    );
+    hub.runtime.node_up(&connection.carried, connection.peer.is_hidden());
+    let pen = Arc::new(Pen::new(writer));
+    if let Some(lookout) = &hub.lookout {
+        lookout.watch(&connection, &pen);
+    }
+    let writing = hub.handle.spawn(writer::run(connection.clone(), pen));
+    let reading = hub.handle.spawn(reader::run(hub.clone(), connection.clone(), reader, deframer));
+    tend(&hub, &connection).await;
+    // From here on the table gives it to nobody.
+    hub.table.retire(&connection);
+    stop_reading(reading).await;
+    hub.runtime.node_down(&connection.carried);
+    tracing::info!(target: "cnode::conn", node = %connection.node, reason = %connection.reason(), "disconnected");
+    stop_writing(&connection, writing).await;
+    connection.is_over();
+}
+
+/// Ticks until the connection is to end.
+async fn tend(hub: &Hub, connection: &Connection) {
+    let hidden = connection.peer.is_hidden();
+    let mut ticker =
+        Ticker::new(hub.config.ticktime, hub.tick_intensity, hidden, Instant::now().into_std());
+    loop {
+        let deadline = Instant::from_std(ticker.deadline());
+        if timeout_at(deadline, connection.closing()).await.is_ok() {
+            return;
+        }
+        let traffic = connection.traffic.snapshot();
+        let traffic = tick::Traffic {
+            read: traffic.bytes_in,
+            written: traffic.bytes_out,
+            pending: connection.outbox.is_pending(),
+        };
+        match ticker.tick(Instant::now().into_std(), traffic) {
+            Verdict::Quiet => {}
+            Verdict::SendTick => connection.outbox.tick(),
+            Verdict::PeerSilent => connection.close(DownReason::NetTickTimeout),
+        }
+    }
+}
+
+/// Nothing that this connection brought may be delivered after the news of its end.
+async fn stop_reading(reading: JoinHandle<()>) {
+    reading.abort();
+    // Aborted, ended or panicked: in each case it delivers no more.
+    let _ = reading.await;
+}
+
+/// An orderly end lets what is queued leave; a broken channel, or a peer that does not read, gets nothing more.
+async fn stop_writing(connection: &Connection, mut writing: JoinHandle<()>) {
+    let orderly = matches!(connection.reason(), DownReason::Disconnected | DownReason::Stopped);
+    let time = if orderly { DRAIN } else { Duration::ZERO };
+    if timeout(time, &mut writing).await.is_err() {
+        writing.abort();
+    }
+}

@@ -1,0 +1,261 @@
+//! What all connections of a node share, and the runtime's way to other nodes.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use mailbox::{BoxFuture, NoConnection, Nodes, Outbound, Runtime, Signal};
+use term::Atom;
+use tokio::runtime::Handle;
+
+use super::connection::{Connection, Established};
+use super::driver::{self, Refusal};
+use super::events::DownReason;
+use super::lookout::Lookout;
+use super::outbox::{Bounds, Refused};
+use super::table::{Attempt, Begun, Full, Table, Task, Unclaimed};
+use crate::carrier::{Address, Carrier};
+use crate::config::{Config, EpmdMode};
+use crate::cookie::Cookie;
+use crate::epmd;
+use crate::proto::handshake::acceptor::Decision;
+use crate::proto::handshake::{LocalNode, Peer};
+use crate::telemetry::{Counters, Stats, Traffic};
+
+/// The middle of a node: settings, the table, the runtime below and the carrier beyond.
+pub(crate) struct Hub {
+    pub(crate) config: Config,
+    pub(crate) local: LocalNode,
+    pub(crate) cookies: HashMap<Atom, Cookie>,
+    /// Where peers are that need no asking.
+    pub(crate) places: HashMap<Atom, Address>,
+    pub(crate) carrier: Arc<dyn Carrier>,
+    pub(crate) runtime: Runtime,
+    pub(crate) handle: Handle,
+    pub(crate) table: Table,
+    pub(crate) bounds: Bounds,
+    pub(crate) tick_intensity: u32,
+    pub(crate) counters: Arc<Counters>,
+    /// Looks after connections while user code computes; `None` if the system had no thread for it.
+    pub(crate) lookout: Option<Lookout>,
+    /// Handshakes that came to nothing.
+    pub(crate) refused: AtomicU64,
+}
+
+impl Hub {
+    /// Whether a peer of this name may connect at all.
+    pub(crate) fn admits(&self, name: &Atom) -> bool {
+        let _ = name;
+        true
+    }
+
+    /// A name for a caller that wants one, as `erl -sname undefined` does.
+    pub(crate) fn name_for_guest(&self, host: &Atom) -> Decision {
+        let mut random = [0; 8];
+        if getrandom::fill(&mut random).is_err() {
+            return Decision::Refuse;
+        }
+        let [a, b, c, d, creation @ ..] = random;
+        let number = u32::from_be_bytes([a, b, c, d]);
+        match Atom::new(&format!("guest-{number:08x}@{host}")) {
+            Ok(name) => Decision::Grant { name, creation: u32::from_be_bytes(creation).max(4) },
+            Err(_) => Decision::Refuse,
+        }
+    }
+
+    /// The cookie shared with `node`.
+    pub(crate) fn cookie_for(&self, node: &Atom) -> Cookie {
+        self.cookies.get(node).unwrap_or(&self.config.cookie).clone()
+    }
+
+    /// Where `node` listens: told at start, or following from its name, or known to its host's epmd.
+    pub(crate) async fn locate(&self, node: &Atom) -> Result<Address, Refusal> {
+        let (alive, host) = self
+            .config
+            .name
+            .split_peer(node.as_str())
+            .map_err(|error| Refusal::NotFound(error.to_string()))?;
+        if let Some(place) = self.places.get(node) {
+            return Ok(place.clone());
+        }
+        if let Some(place) = self.carrier.locate(node.as_str()) {
+            return Ok(place);
+        }
+        if self.config.epmd == EpmdMode::None {
+            return Err(Refusal::NotFound(format!(
+                "epmd is off, and nobody has said where {node} listens: give its host and port"
+            )));
+        }
+        let family = epmd::Family::of(self.config.interface);
+        let client =
+            epmd::Client::new(self.config.epmd_port).with_timeout(self.config.handshake_timeout);
+        match client.locate(alive, host, family).await {
+            Ok(address) => Ok(address.into()),
+            Err(error) => Err(Refusal::NotFound(error.to_string())),
+        }
+    }
+
+    /// Gives an authenticated connection its place.
+    pub(crate) fn claim(
+        &self,
+        peer: Peer,
+        address: Address,
+        takes_over: bool,
+        dialled: Option<Attempt>,
+    ) -> Result<Arc<Connection>, Unclaimed> {
+        let node = peer.name.clone();
+        let traffic = Traffic::of(self.counters.clone());
+        let established = Established {
+            node: node.clone(),
+            peer,
+            address,
+            takes_over,
+            bounds: self.bounds,
+            traffic,
+            runtime: self.runtime.clone(),
+            handle: self.handle.clone(),
+        };
+        self.table.claim(established, dialled, || self.open(&node))
+    }
+
+    /// Does what the table leaves to be done, where no lock is held.
+    fn see_to(self: &Arc<Self>, node: &Atom, task: Task) {
+        match task {
+            Task::Nothing => {}
+            Task::Dial(attempt) => {
+                let dial = self.handle.spawn(driver::dial(self.clone(), node.clone(), attempt));
+                self.table.dialling(node, attempt, dial.abort_handle());
+            }
+            Task::Down(carried) => {
+                let runtime = self.runtime.clone();
+                self.handle.spawn(async move { runtime.node_down(&carried) });
+            }
+        }
+    }
+
+    fn begun(self: &Arc<Self>, node: &Atom, begun: Begun) -> mailbox::Connection {
+        self.see_to(node, begun.task);
+        begun.carried
+    }
+
+    /// Ends everything, in order, and waits until it has ended: a second or so at most.
+    pub(crate) async fn close_all(self: &Arc<Self>, reason: DownReason) {
+        let connections = self.table.connections();
+        self.disconnect_all(&reason);
+        for connection in connections {
+            connection.over().await;
+        }
+    }
+
+    pub(crate) fn disconnect_all(self: &Arc<Self>, reason: &DownReason) {
+        for node in self.table.names() {
+            self.disconnect(&node, reason.clone());
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            processes: self.runtime.stats().processes,
+            connections: self.table.connections().len(),
+            traffic: self.counters.snapshot(),
+            refused: self.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    fn send(
+        self: &Arc<Self>,
+        node: &Atom,
+        signal: Signal,
+    ) -> Result<mailbox::Connection, NoConnection> {
+        let signal = match self.table.send_if_up(node, signal) {
+            Ok(carried) => return Ok(carried),
+            Err(Refused(signal)) => signal,
+        };
+        if self.is_no_peer(node) {
+            return Err(NoConnection);
+        }
+        Ok(self.begun(node, self.table.send(node, signal, || self.open(node))))
+    }
+
+    fn begin(self: &Arc<Self>, node: &Atom) -> Result<mailbox::Connection, NoConnection> {
+        if self.is_no_peer(node) {
+            return Err(NoConnection);
+        }
+        Ok(self.begun(node, self.table.begin(node, || self.open(node))))
+    }
+
+    /// Connects, unless there is a connection; whether there is one then.
+    pub(crate) async fn connect(self: &Arc<Self>, node: &Atom) -> bool {
+        if self.begin(node).is_err() {
+            return *node == self.local.name;
+        }
+        match self.table.outcome(node) {
+            None => self.table.is_up(node),
+            Some(mut outcome) => {
+                outcome.wait_for(Option::is_some).await.is_ok_and(|up| *up == Some(true))
+            }
+        }
+    }
+
+    fn open(&self, node: &Atom) -> mailbox::Connection {
+        self.runtime.open_connection(node.clone())
+    }
+
+    fn is_no_peer(&self, node: &Atom) -> bool {
+        *node == self.local.name || !node.as_str().contains('@')
+    }
+
+    /// Ends whatever there is with `node`; whether there was anything.
+    pub(crate) fn disconnect(self: &Arc<Self>, node: &Atom, reason: DownReason) -> bool {
+        match self.table.disconnect(node, reason) {
+            Some(task) => {
+                self.see_to(node, task);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// What the runtime sees of it. The runtime lives in the hub, so it holds the hub weakly: a node that is gone has no peers.
+pub(crate) struct ToPeers(pub(crate) Weak<Hub>);
+
+impl Outbound for ToPeers {
+    fn send(&self, node: &Atom, signal: Signal) -> Result<mailbox::Connection, NoConnection> {
+        self.0.upgrade().ok_or(NoConnection)?.send(node, signal)
+    }
+
+    fn send_over(&self, connection: &mailbox::Connection, signal: Signal) {
+        if let Some(hub) = self.0.upgrade() {
+            hub.table.send_over(connection, signal);
+        }
+    }
+
+    fn begin(&self, node: &Atom) -> Result<mailbox::Connection, NoConnection> {
+        self.0.upgrade().ok_or(NoConnection)?.begin(node)
+    }
+
+    fn ready(&self, node: &Atom) -> Option<BoxFuture<()>> {
+        let full = self.0.upgrade()?.table.full(node)?;
+        Some(Box::pin(async move {
+            match full {
+                Full::Connection(connection) => connection.room().await,
+                Full::Pending(room) => room.notified().await,
+            }
+        }))
+    }
+
+    fn connect(&self, node: &Atom) -> BoxFuture<bool> {
+        let Some(hub) = self.0.upgrade() else { return Box::pin(std::future::ready(false)) };
+        let node = node.clone();
+        Box::pin(async move { hub.connect(&node).await })
+    }
+
+    fn disconnect(&self, node: &Atom) -> bool {
+        self.0.upgrade().is_some_and(|hub| hub.disconnect(node, DownReason::Disconnected))
+    }
+
+    fn nodes(&self, which: Nodes) -> Vec<Atom> {
+        self.0.upgrade().map_or_else(Vec::new, |hub| hub.table.nodes(which))
+    }
+}

@@ -1,0 +1,39 @@
+//! Connections: how they come about, carry signals, and end.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `hub` | what all connections share; the runtime's way to other nodes |
+//! | `table` | who is connected or being connected to, and which of two connections stays |
+//! | `door` | the accept loop |
+//! | `driver` | one connection's life: handshake, reader and writer and ticks, the news of its end |
+//! | `handshake` | the protocol's handshake machines over a channel |
+//! | `connection` | what the tasks and senders of one connection share |
+//! | `reader` | socket to mailboxes |
+//! | `outbox` | what waits to be written: encoding, fragments, bounds |
+//! | `writer` | outbox to socket |
+//! | `batch` | bytes that leave in one write |
+//! | `lookout` | a thread that writes and ticks while user code computes on all workers |
+//! | `events` | nodes that come and go |
+
+mod batch;
+mod connection;
+mod door;
+mod driver;
+mod events;
+mod handshake;
+mod hub;
+mod lookout;
+mod outbox;
+mod reader;
+mod table;
+mod writer;
+
+pub use connection::ConnectionInfo;
+pub use events::{DownReason, NodeEvent, NodeEvents, NodeKind};
+
+pub(crate) use door::accept_loop;
+pub(crate) use driver::accept;
+pub(crate) use hub::{Hub, ToPeers};
+pub(crate) use lookout::Lookout;
+pub(crate) use outbox::Bounds;
+pub(crate) use table::Table;

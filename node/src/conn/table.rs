@@ -1,0 +1,451 @@
+//! Who is connected, who is being connected to, and which of two connections between the same two nodes stays.
+//!
+//! The rules are those of `net_kernel` (`accept_pending`) with one difference: a stranger that only says a name changes
+//! nothing here. [`Table::greet`] looks, and [`Table::claim`] acts once the digest was right; so nobody without the cookie can hold up,
+//! or cut, the node whose name it uses.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use mailbox::{Nodes, Signal};
+use term::Atom;
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+
+use super::connection::{Connection, Established};
+use super::events::{DownReason, Events, NodeEvent, NodeKind};
+use super::outbox::{self, Bounds, Refused};
+use crate::proto::handshake::acceptor::Decision;
+
+/// The connections of a node, by the peer's name.
+#[derive(Debug)]
+pub(crate) struct Table {
+    own: Atom,
+    slots: RwLock<HashMap<Atom, Slot>>,
+    attempts: AtomicU64,
+    /// What may wait for a connection that is being made.
+    bounds: Bounds,
+    pub(crate) events: Events,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Pending(Pending),
+    Up(Arc<Connection>),
+}
+
+/// A connection that is being made: we dial, or the peer was faster and we wait for it.
+#[derive(Debug)]
+struct Pending {
+    attempt: Attempt,
+    carried: mailbox::Connection,
+    waiting: Vec<Signal>,
+    bytes: usize,
+    dial: Option<AbortHandle>,
+    /// The peer refused ours because it is dialling us: it must not be refused in turn.
+    yielded: bool,
+    room: Arc<Notify>,
+    outcome: watch::Sender<Option<bool>>,
+}
+
+/// One attempt to connect; what comes back late from an earlier one must not touch the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Attempt(u64);
+
+/// Why an authenticated connection was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unclaimed {
+    #[error("another connection between the two nodes was made at the same time, and it stays")]
+    Simultaneous,
+    #[error("the attempt to connect had been given up")]
+    GivenUp,
+    #[error("the peer has this node's own name")]
+    OwnName,
+}
+
+/// The connection that a signal goes over, and what the caller has to see to.
+pub(crate) struct Begun {
+    pub(crate) carried: mailbox::Connection,
+    pub(crate) task: Task,
+}
+
+/// What has to be done outside of the table's lock, and outside of whatever lock its caller holds.
+#[derive(Debug)]
+pub(crate) enum Task {
+    Nothing,
+    /// The place is new: somebody has to dial.
+    Dial(Attempt),
+    /// The attempt was given up: the runtime is to be told of the end of this handle.
+    Down(mailbox::Connection),
+}
+
+impl Table {
+    pub(crate) fn new(own: Atom, bounds: Bounds) -> Self {
+        Self {
+            own,
+            slots: RwLock::default(),
+            attempts: AtomicU64::new(0),
+            bounds,
+            events: Events::new(),
+        }
+    }
+
+    /// Queues `signal` for `node` if there is a connection: what nearly always happens, and needs no more than a look.
+    pub(crate) fn send_if_up(
+        &self,
+        node: &Atom,
+        signal: Signal,
+    ) -> Result<mailbox::Connection, Refused> {
+        match self.read().get(node) {
+            Some(Slot::Up(connection)) => {
+                connection.send(signal).map(|()| connection.carried.clone())
+            }
+            _ => Err(Refused(signal)),
+        }
+    }
+
+    /// Queues `signal` for this very connection, or drops it with the connection.
+    pub(crate) fn send_over(&self, carried: &mailbox::Connection, signal: Signal) {
+        if let Some(Slot::Up(connection)) = self.read().get(carried.node())
+            && connection.carried == *carried
+        {
+            // As lost as what was sent right before the end.
+            let _ = connection.send(signal);
+        }
+    }
+
+    /// Queues `signal` for `node`, making a place for a connection if there is none.
+    ///
+    /// `open` is asked for the runtime's handle of a new connection.
+    pub(crate) fn send(
+        &self,
+        node: &Atom,
+        signal: Signal,
+        open: impl FnOnce() -> mailbox::Connection,
+    ) -> Begun {
+        let mut slots = self.write();
+        match self.living(&mut slots, node) {
+            Some(Slot::Up(connection)) => {
+                // One that ends between the two looks drops the signal, as a connection that ends does.
+                let _ = connection.send(signal);
+                Begun { carried: connection.carried.clone(), task: Task::Nothing }
+            }
+            Some(Slot::Pending(pending)) => {
+                let carried = pending.carried.clone();
+                pending.queue(signal);
+                // A stream with a hole is worse than none: beyond the bound the attempt goes, as a connection does.
+                let task = if pending.bytes > self.bounds.most {
+                    give_up(&mut slots, node)
+                } else {
+                    Task::Nothing
+                };
+                Begun { carried, task }
+            }
+            None => {
+                let mut pending = Pending::new(self.next_attempt(), open());
+                let begun = pending.begun();
+                pending.queue(signal);
+                slots.insert(node.clone(), Slot::Pending(pending));
+                begun
+            }
+        }
+    }
+
+    /// The connection that a signal sent now would take.
+    pub(crate) fn begin(&self, node: &Atom, open: impl FnOnce() -> mailbox::Connection) -> Begun {
+        let mut slots = self.write();
+        match self.living(&mut slots, node) {
+            Some(Slot::Up(connection)) => {
+                Begun { carried: connection.carried.clone(), task: Task::Nothing }
+            }
+            Some(Slot::Pending(pending)) => {
+                Begun { carried: pending.carried.clone(), task: Task::Nothing }
+            }
+            None => {
+                let pending = Pending::new(self.next_attempt(), open());
+                let begun = pending.begun();
+                slots.insert(node.clone(), Slot::Pending(pending));
+                begun
+            }
+        }
+    }
+
+    /// Remembers the task that dials, so that it can be stopped; stops it at once if it is needed no longer.
+    pub(crate) fn dialling(&self, node: &Atom, attempt: Attempt, dial: AbortHandle) {
+        match self.write().get_mut(node) {
+            Some(Slot::Pending(pending)) if pending.attempt == attempt => pending.dial = Some(dial),
+            // It was so quick that it has ended, or somebody else has ended it.
+            _ => {}
+        }
+    }
+
+    /// What to wait for until `node` takes more, if it is over its limit.
+    pub(crate) fn full(&self, node: &Atom) -> Option<Full> {
+        match self.read().get(node)? {
+            Slot::Up(connection) => {
+                connection.is_full().then(|| Full::Connection(connection.clone()))
+            }
+            Slot::Pending(pending) => {
+                (pending.bytes > self.bounds.busy).then(|| Full::Pending(pending.room.clone()))
+            }
+        }
+    }
+
+    /// How an attempt ends, for who waits for it; `None` when there is a connection.
+    pub(crate) fn outcome(&self, node: &Atom) -> Option<watch::Receiver<Option<bool>>> {
+        match self.read().get(node) {
+            Some(Slot::Pending(pending)) => Some(pending.outcome.subscribe()),
+            _ => None,
+        }
+    }
+
+    /// What to answer to a stranger that says it is `peer`. Changes nothing.
+    pub(crate) fn greet(&self, peer: &Atom) -> Decision {
+        match self.read().get(peer) {
+            Some(Slot::Up(connection)) if !connection.is_closing() => Decision::AskIfAlive,
+            Some(Slot::Pending(pending)) if !pending.yielded => {
+                Decision::simultaneous(&self.own, peer)
+            }
+            _ => Decision::Accept,
+        }
+    }
+
+    /// Whether `attempt` is still what this node knows about `node`: the answer to the status `alive`.
+    pub(crate) fn is_pending(&self, node: &Atom, attempt: Attempt) -> bool {
+        matches!(self.read().get(node), Some(Slot::Pending(pending)) if pending.attempt == attempt)
+    }
+
+    /// Gives an authenticated connection its place, with what was waiting for it already in its queue.
+    ///
+    /// `dialled` is the attempt it comes from, if this node began it.
+    ///
+    /// # Errors
+    /// If another connection has the place and stays.
+    pub(crate) fn claim(
+        &self,
+        established: Established,
+        dialled: Option<Attempt>,
+        open: impl FnOnce() -> mailbox::Connection,
+    ) -> Result<Arc<Connection>, Unclaimed> {
+        let node = established.node.clone();
+        if node == self.own {
+            return Err(Unclaimed::OwnName);
+        }
+        let mut slots = self.write();
+        let place = self.living(&mut slots, &node);
+        let (carried, waiting, outcome) = match (place, dialled) {
+            (Some(Slot::Pending(pending)), attempt)
+                if attempt.is_none_or(|attempt| pending.attempt == attempt) =>
+            {
+                let pending = pending.take();
+                if attempt.is_none()
+                    && let Some(dial) = pending.dial
+                {
+                    dial.abort();
+                }
+                pending.room.notify_waiters();
+                (pending.carried, pending.waiting, Some(pending.outcome))
+            }
+            (Some(Slot::Pending(_)) | None, Some(_)) => return Err(Unclaimed::GivenUp),
+            (Some(Slot::Pending(_)) | None, None) => (open(), Vec::new(), None),
+            (Some(Slot::Up(old)), dialled) => {
+                if !self.replaces(old, dialled.is_some(), established.takes_over) {
+                    return Err(Unclaimed::Simultaneous);
+                }
+                old.close(DownReason::Replaced);
+                self.tell_down(old);
+                (open(), Vec::new(), None)
+            }
+        };
+        let connection = Arc::new(Connection::new(established, carried, dialled.is_some()));
+        for signal in waiting {
+            // A queue that was within its bound fits; one that is refused is as lost as on a connection that ends.
+            let _ = connection.send(signal);
+        }
+        slots.insert(node.clone(), Slot::Up(connection.clone()));
+        self.events.tell(NodeEvent::Up { node, kind: connection.kind });
+        drop(slots);
+        if let Some(outcome) = outcome {
+            outcome.send_replace(Some(true));
+        }
+        Ok(connection)
+    }
+
+    /// Whether a new connection takes the place of one that is up.
+    ///
+    /// After `alive` the peer has said that the old one is dead. Otherwise both were made at the same time: of two in
+    /// opposite directions the one begun by the greater name stays, on both nodes; of two in the same, the newer.
+    fn replaces(&self, old: &Connection, dialled: bool, takes_over: bool) -> bool {
+        takes_over || old.dialled == dialled || dialled == self.wins(&old.node)
+    }
+
+    fn wins(&self, peer: &Atom) -> bool {
+        self.own.as_str() > peer.as_str()
+    }
+
+    /// Takes `connection` out, if it is still there: from now on nothing is queued for it.
+    pub(crate) fn retire(&self, connection: &Arc<Connection>) {
+        let mut slots = self.write();
+        if let Entry::Occupied(slot) = slots.entry(connection.node.clone())
+            && matches!(slot.get(), Slot::Up(up) if Arc::ptr_eq(up, connection))
+        {
+            slot.remove();
+            self.tell_down(connection);
+        }
+    }
+
+    /// The attempt failed. Returns the runtime's handle, for its `node_down`, if it was still awaited.
+    pub(crate) fn fail(&self, node: &Atom, attempt: Attempt) -> Task {
+        let mut slots = self.write();
+        match slots.get(node) {
+            Some(Slot::Pending(pending)) if pending.attempt == attempt => give_up(&mut slots, node),
+            _ => Task::Nothing,
+        }
+    }
+
+    /// The dial has ended, and the attempt goes on: the peer's own connection is on its way.
+    pub(crate) fn awaits_peer(&self, node: &Atom, attempt: Attempt) {
+        if let Some(Slot::Pending(pending)) = self.write().get_mut(node)
+            && pending.attempt == attempt
+        {
+            pending.yielded = true;
+        }
+    }
+
+    /// Ends whatever there is with `node`; `None` if there is nothing.
+    pub(crate) fn disconnect(&self, node: &Atom, reason: DownReason) -> Option<Task> {
+        let mut slots = self.write();
+        match slots.get(node)? {
+            Slot::Pending(_) => Some(give_up(&mut slots, node)),
+            Slot::Up(connection) => {
+                connection.close(reason);
+                self.tell_down(connection);
+                slots.remove(node);
+                Some(Task::Nothing)
+            }
+        }
+    }
+
+    pub(crate) fn is_up(&self, node: &Atom) -> bool {
+        matches!(self.read().get(node), Some(Slot::Up(connection)) if !connection.is_closing())
+    }
+
+    /// The nodes connected now.
+    pub(crate) fn nodes(&self, which: Nodes) -> Vec<Atom> {
+        let wanted = |kind| match which {
+            Nodes::Visible => kind == NodeKind::Visible,
+            Nodes::Hidden => kind == NodeKind::Hidden,
+            Nodes::Connected => true,
+        };
+        self.connections()
+            .into_iter()
+            .filter(|up| wanted(up.kind))
+            .map(|up| up.node.clone())
+            .collect()
+    }
+
+    /// The connections that are up.
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        let up = |slot: &Slot| match slot {
+            Slot::Up(connection) if !connection.is_closing() => Some(connection.clone()),
+            _ => None,
+        };
+        self.read().values().filter_map(up).collect()
+    }
+
+    /// Everybody there is or may soon be.
+    pub(crate) fn names(&self) -> Vec<Atom> {
+        self.read().keys().cloned().collect()
+    }
+
+    /// What is in the slot of `node`, less a connection that is ending.
+    fn living<'a>(&self, slots: &'a mut HashMap<Atom, Slot>, node: &Atom) -> Option<&'a mut Slot> {
+        if let Entry::Occupied(slot) = slots.entry(node.clone())
+            && let Slot::Up(connection) = slot.get()
+            && connection.is_closing()
+        {
+            self.tell_down(connection);
+            slot.remove();
+        }
+        slots.get_mut(node)
+    }
+
+    /// Called with the slot in hand, once, when a connection leaves it: so ups and downs of a node come in order.
+    fn tell_down(&self, connection: &Connection) {
+        let reason = connection.reason();
+        self.events.tell(NodeEvent::Down {
+            node: connection.node.clone(),
+            kind: connection.kind,
+            reason,
+        });
+    }
+
+    fn next_attempt(&self) -> Attempt {
+        Attempt(self.attempts.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<Atom, Slot>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Atom, Slot>> {
+        self.slots.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a sender waits for.
+pub(crate) enum Full {
+    Connection(Arc<Connection>),
+    Pending(Arc<Notify>),
+}
+
+impl Pending {
+    fn new(attempt: Attempt, carried: mailbox::Connection) -> Self {
+        Self {
+            attempt,
+            carried,
+            waiting: Vec::new(),
+            bytes: 0,
+            dial: None,
+            yielded: false,
+            room: Arc::new(Notify::new()),
+            outcome: watch::Sender::new(None),
+        }
+    }
+
+    fn begun(&self) -> Begun {
+        Begun { carried: self.carried.clone(), task: Task::Dial(self.attempt) }
+    }
+
+    fn queue(&mut self, signal: Signal) {
+        self.bytes += outbox::weight(&signal);
+        self.waiting.push(signal);
+    }
+
+    fn take(&mut self) -> Self {
+        let attempt = self.attempt;
+        let carried = self.carried.clone();
+        std::mem::replace(self, Self::new(attempt, carried))
+    }
+}
+
+/// Ends the attempt in the slot of `node`; what waited for it is lost, and the runtime says so.
+fn give_up(slots: &mut HashMap<Atom, Slot>, node: &Atom) -> Task {
+    match slots.remove(node) {
+        Some(Slot::Pending(pending)) => {
+            if let Some(dial) = pending.dial {
+                dial.abort();
+            }
+            pending.room.notify_waiters();
+            pending.outcome.send_replace(Some(false));
+            Task::Down(pending.carried)
+        }
+        Some(up) => {
+            slots.insert(node.clone(), up);
+            Task::Nothing
+        }
+        None => Task::Nothing,
+    }
+}

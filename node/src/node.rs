@@ -1,0 +1,270 @@
+//! The node: processes, a name, and the door.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mailbox::{Nodes, Runtime};
+use term::Atom;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::builder::Builder;
+use crate::carrier::Address;
+use crate::conn::{self, ConnectionInfo, DownReason, Hub, NodeEvents, ToPeers};
+use crate::epmd::{EpmdKind, Registration};
+use crate::error::StartError;
+use crate::name::NodeName;
+use crate::telemetry::Stats;
+
+/// A node of an Erlang cluster.
+///
+/// Cheap to clone; all clones are the same node. It exists from [`Node::new`] on, with processes that talk to one another; peers
+/// reach it from [`Node::listen`] on, and it reaches them at any time.
+///
+/// When the last clone is dropped the door closes and connections end; [`Node::stop`] does that in order, and waits for it.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) hub: Arc<Hub>,
+    life: Arc<Life>,
+}
+
+/// What has a beginning and an end.
+struct Life {
+    /// The async runtime, if the program had none.
+    own_runtime: Option<tokio::runtime::Runtime>,
+    hub: Arc<Hub>,
+    door: Mutex<Option<Door>>,
+    stopped: watch::Sender<bool>,
+}
+
+/// What is open while peers can come in.
+struct Door {
+    address: Address,
+    accepting: AbortHandle,
+    registration: Option<Registration>,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        self.hub.disconnect_all(&DownReason::Stopped);
+        // Where blocking is not allowed a runtime must not be waited for.
+        if let Some(own_runtime) = self.own_runtime.take() {
+            own_runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+impl Node {
+    /// A hidden node, named as `erl -sname NAME` names itself, with the cookie and the epmd that `erl` would find.
+    ///
+    /// `rust` becomes `rust@myhost`; a host with a dot, or an IP address, makes it a long name. It may be called outside of an async
+    /// runtime: the node then brings its own, and [`Node::block_on`] waits for what is async.
+    ///
+    /// # Errors
+    /// If the name is none, no cookie is to be had, or the system gives no random numbers.
+    pub fn new(name: &str) -> Result<Self, StartError> {
+        Self::builder(name).build()
+    }
+
+    /// A node with settings of its own.
+    #[must_use]
+    pub fn builder(name: &str) -> Builder {
+        Builder::new(name)
+    }
+
+    pub(crate) fn assemble(hub: Hub, own_runtime: Option<tokio::runtime::Runtime>) -> Self {
+        let hub = Arc::new(hub);
+        hub.runtime.set_outbound(Arc::new(ToPeers(Arc::downgrade(&hub))));
+        let life = Life {
+            own_runtime,
+            hub: hub.clone(),
+            door: Mutex::default(),
+            stopped: watch::Sender::new(false),
+        };
+        Self { hub, life: Arc::new(life) }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &NodeName {
+        &self.hub.config.name
+    }
+
+    /// The number that tells this life of the node from an earlier one, in its pids and references: random, over 3.
+    #[must_use]
+    pub fn creation(&self) -> u32 {
+        self.hub.local.creation
+    }
+
+    /// The processes: spawning, names, local delivery.
+    #[must_use]
+    pub fn runtime(&self) -> &Runtime {
+        &self.hub.runtime
+    }
+
+    /// Opens the door: binds, listens, registers with epmd, and accepts. Call it when the names that peers will ask for are
+    /// registered: from now on they ask.
+    ///
+    /// # Errors
+    /// If the ports are taken, epmd refuses the name, or there is no epmd where one was asked for; the door is closed again then.
+    pub async fn listen(&self) -> Result<(), StartError> {
+        let config = &self.hub.config;
+        let carrier = &self.hub.carrier;
+        let listener = match carrier.listen(config.name.as_str()).await {
+            Ok(listener) => listener,
+            Err(error) => return Err(self.cannot_listen(error)),
+        };
+        let address = listener.address();
+        // Callers wait in the backlog until the name is ours: who is refused by epmd must not have answered anybody.
+        let registration = match address.port() {
+            Some(port) => Some(Registration::announce(config, port).await?),
+            None => None,
+        };
+        let hub = self.hub.clone();
+        let greet = move |incoming| conn::accept(hub.clone(), incoming);
+        let accepting = self.hub.handle.spawn(conn::accept_loop(listener, greet)).abort_handle();
+        tracing::info!(
+            target: "cnode::conn",
+            name = %config.name, %address, carrier = carrier.name(),
+            epmd = registration.as_ref().map(|registration| tracing::field::display(registration.kind())),
+            epmd_creation = registration.as_ref().map(Registration::creation),
+            creation = self.creation(),
+            "listening"
+        );
+        *self.door() = Some(Door { address, accepting, registration });
+        Ok(())
+    }
+
+    fn cannot_listen(&self, error: std::io::Error) -> StartError {
+        let config = &self.hub.config;
+        let (low, high) = (*config.ports.start(), *config.ports.end());
+        if error.kind() == std::io::ErrorKind::AddrInUse && low != 0 {
+            StartError::PortsExhausted { low, high, interface: config.interface }
+        } else {
+            StartError::Listen { at: config.interface.to_string(), error }
+        }
+    }
+
+    /// The port that peers connect to; `None` before [`Node::listen`], or with a carrier that has no ports.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.door().as_ref()?.address.port()
+    }
+
+    /// Where peers connect to; `None` before [`Node::listen`].
+    #[must_use]
+    pub fn address(&self) -> Option<Address> {
+        self.door().as_ref().map(|door| door.address.clone())
+    }
+
+    /// Which epmd knows this node now. With [`EpmdMode::Auto`](crate::EpmdMode) it may change in a node's life.
+    #[must_use]
+    pub fn epmd_mode_in_use(&self) -> EpmdKind {
+        let door = self.door();
+        door.as_ref()
+            .and_then(|door| door.registration.as_ref())
+            .map_or(EpmdKind::None, Registration::kind)
+    }
+
+    /// Connects to a peer, which sending to it does as well; whether there is a connection then.
+    pub async fn connect(&self, peer: &Atom) -> bool {
+        self.hub.connect(peer).await
+    }
+
+    /// Ends the connection to a peer; whether there was one. Links, monitors and calls over it see `noconnection`.
+    pub fn disconnect(&self, peer: &Atom) -> bool {
+        self.hub.disconnect(peer, DownReason::Disconnected)
+    }
+
+    /// The peers connected now.
+    #[must_use]
+    pub fn nodes(&self, which: Nodes) -> Vec<Atom> {
+        self.hub.table.nodes(which)
+    }
+
+    /// Peers that come and go, from now on.
+    #[must_use]
+    pub fn events(&self) -> NodeEvents {
+        self.hub.table.events.subscribe()
+    }
+
+    /// The connections that are up, each with its traffic and what waits in it.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionInfo> {
+        self.hub.table.connections().iter().map(|connection| connection.info()).collect()
+    }
+
+    /// The node at this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.hub.stats()
+    }
+
+    /// Waits until the program is told to end (SIGTERM, ctrl-c), or [`Node::stop`] is called elsewhere; then stops the node.
+    pub async fn until_stopped(&self) {
+        let mut stopped = self.life.stopped.subscribe();
+        tokio::select! {
+            () = told_to_end() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+        }
+        self.stop().await;
+    }
+
+    /// Leaves the cluster: the door closes, epmd forgets the name, what is queued for peers leaves within a second, and every
+    /// connection is closed, so that peers see `nodedown` at once.
+    pub async fn stop(&self) {
+        let door = self.door().take();
+        if let Some(mut door) = door {
+            door.accepting.abort();
+            if let Some(registration) = door.registration.take() {
+                registration.withdraw().await;
+            }
+        }
+        self.hub.close_all(DownReason::Stopped).await;
+        self.life.stopped.send_replace(true);
+    }
+
+    /// Runs a future to its end on the node's async runtime, for programs that have none of their own.
+    ///
+    /// # Panics
+    /// If called from async code.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.hub.handle.block_on(future)
+    }
+
+    fn door(&self) -> std::sync::MutexGuard<'_, Option<Door>> {
+        self.life.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node")
+            .field("name", self.name())
+            .field("creation", &self.creation())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Completes at the first SIGTERM or SIGINT.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::warn!(target: "cnode::conn", %error, "signals cannot be caught; the node runs until it is stopped");
+            std::future::pending().await
+        }
+    }
+}

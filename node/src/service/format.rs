@@ -1,0 +1,243 @@
+//! `io_lib:format/2`, for what a group leader is given unformatted: characters out of control sequences and arguments.
+
+use std::fmt::Write;
+
+use term::{Elements, TermRef, View};
+
+/// The most characters that one control sequence pads to: a peer's `~999999999c` must not be our memory.
+const WIDEST: usize = 64 * 1024;
+
+/// How the bytes of binaries are meant (`io_protocol`, "Encoding").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Latin1,
+    Unicode,
+}
+
+/// The characters of character data: code points, binaries, and lists of those, nested. `None` if it is none.
+pub(super) fn characters(data: TermRef<'_>, encoding: Encoding) -> Option<String> {
+    let mut out = String::new();
+    let mut open: Vec<(Elements<'_>, Option<TermRef<'_>>)> = Vec::new();
+    let mut next = Some(data);
+    loop {
+        match next {
+            Some(part) => match part.view() {
+                View::Integer(code) => out.push(character(code)?),
+                View::Binary(bytes) => match encoding {
+                    Encoding::Unicode => out.push_str(std::str::from_utf8(bytes).ok()?),
+                    Encoding::Latin1 => out.extend(bytes.iter().map(|byte| char::from(*byte))),
+                },
+                View::List(list) => open.push((list.iter(), None)),
+                View::ImproperList(list, tail) => open.push((list.iter(), Some(tail))),
+                _ => return None,
+            },
+            None if open.is_empty() => return Some(out),
+            None => {}
+        }
+        next = None;
+        while next.is_none()
+            && let Some((elements, tail)) = open.last_mut()
+        {
+            next = elements.next().or_else(|| tail.take());
+            if next.is_none() {
+                open.pop();
+            }
+        }
+        if next.is_none() {
+            return Some(out);
+        }
+    }
+}
+
+fn character(code: i64) -> Option<char> {
+    u32::try_from(code).ok().and_then(char::from_u32)
+}
+
+/// One `~F.P.PadModC` (the manual page of `io`, `fwrite/3`).
+#[derive(Debug, Default)]
+struct Sequence {
+    width: Option<i64>,
+    precision: Option<usize>,
+    pad: Option<char>,
+    unicode: bool,
+}
+
+/// What `io_lib:format(Format, Arguments)` makes; `None` where that would fail with `badarg`.
+pub(super) fn format(format: TermRef<'_>, arguments: TermRef<'_>) -> Option<String> {
+    let format = match format.as_atom() {
+        Some(atom) => atom.to_string(),
+        None => characters(format, Encoding::Unicode)?,
+    };
+    let arguments = arguments.as_list()?;
+    let mut arguments = arguments.iter();
+    let mut characters = format.chars().peekable();
+    let mut out = String::new();
+    while let Some(character) = characters.next() {
+        if character != '~' {
+            out.push(character);
+            continue;
+        }
+        let sequence = Sequence::parse(&mut characters, &mut arguments)?;
+        sequence.write(characters.next()?, &mut arguments, &mut out)?;
+    }
+    arguments.next().is_none().then_some(out)
+}
+
+impl Sequence {
+    fn parse(
+        text: &mut std::iter::Peekable<std::str::Chars<'_>>,
+        arguments: &mut Elements<'_>,
+    ) -> Option<Self> {
+        let mut sequence = Self::default();
+        let left = text.next_if_eq(&'-').is_some();
+        if let Some(width) = number(text, arguments)? {
+            sequence.width = Some(if left { -width } else { width });
+        }
+        if text.next_if_eq(&'.').is_some() {
+            sequence.precision = match number(text, arguments)? {
+                Some(precision) => Some(usize::try_from(precision).ok()?),
+                None => None,
+            };
+            if text.next_if_eq(&'.').is_some() {
+                sequence.pad = match text.next()? {
+                    '*' => Some(character(arguments.next()?.as_i64()?)?),
+                    pad => Some(pad),
+                };
+            }
+        }
+        while let Some(modifier) = text.next_if(|c| matches!(c, 't' | 'l' | 'k' | 'K')) {
+            sequence.unicode |= modifier == 't';
+            if modifier == 'K' {
+                arguments.next()?;
+            }
+        }
+        Some(sequence)
+    }
+
+    fn write(&self, control: char, arguments: &mut Elements<'_>, out: &mut String) -> Option<()> {
+        match control {
+            '~' => out.push('~'),
+            'n' => out.extend(std::iter::repeat_n('\n', self.repeats(1)?)),
+            'i' => drop(arguments.next()?),
+            'c' => {
+                let one = character(arguments.next()?.as_i64()?)?;
+                let times = self.precision.map_or_else(|| self.repeats(1), Some)?.min(WIDEST);
+                self.pad_to(&one.to_string().repeat(times), out);
+            }
+            's' => {
+                let argument = arguments.next()?;
+                let encoding = if self.unicode { Encoding::Unicode } else { Encoding::Latin1 };
+                let text = match argument.as_atom() {
+                    Some(atom) => atom.to_string(),
+                    None => characters(argument, encoding)?,
+                };
+                let shown = match (self.precision, self.width) {
+                    (Some(precision), _) => text.chars().take(precision).collect(),
+                    (None, Some(width)) => {
+                        text.chars().take(usize::try_from(width.unsigned_abs()).ok()?).collect()
+                    }
+                    (None, None) => text,
+                };
+                self.pad_to(&shown, out);
+            }
+            'w' | 'p' => self.pad_to(&arguments.next()?.to_string(), out),
+            'W' | 'P' => {
+                let shown = arguments.next()?.to_string();
+                arguments.next()?.as_i64()?;
+                self.pad_to(&shown, out);
+            }
+            'b' | 'B' | '+' | '#' | 'x' | 'X' => self.integer(control, arguments, out)?,
+            'f' | 'e' | 'g' => {
+                let argument = arguments.next()?;
+                let value =
+                    argument.as_f64().or_else(|| argument.as_i64().map(|whole| whole as f64))?;
+                let digits = self.precision.unwrap_or(6).min(253);
+                let shown = match control {
+                    'f' => format!("{value:.digits$}"),
+                    'e' => exponent(value, digits),
+                    _ if value.abs() >= 0.1 && value.abs() < 10_000.0 => {
+                        format!("{value:.digits$}")
+                    }
+                    _ => exponent(value, digits),
+                };
+                self.pad_to(&shown, out);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn integer(&self, control: char, arguments: &mut Elements<'_>, out: &mut String) -> Option<()> {
+        let value = arguments.next()?.as_big_integer()?;
+        let base = u32::try_from(self.precision.unwrap_or(10))
+            .ok()
+            .filter(|base| (2..=36).contains(base))?;
+        let prefix = match control {
+            'x' | 'X' => match arguments.next()? {
+                prefix if prefix.as_atom().is_some() => prefix.as_atom()?.to_string(),
+                prefix => characters(prefix, Encoding::Unicode)?,
+            },
+            '+' | '#' => format!("{base}#"),
+            _ => String::new(),
+        };
+        let digits = value.to_str_radix(base);
+        let digits =
+            if matches!(control, 'B' | 'X' | '#') { digits.to_uppercase() } else { digits };
+        let (sign, digits) =
+            digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
+        self.pad_to(&format!("{sign}{prefix}{digits}"), out);
+        Some(())
+    }
+
+    fn repeats(&self, default: usize) -> Option<usize> {
+        let times =
+            self.width.map_or(Ok(default), |width| usize::try_from(width.unsigned_abs())).ok()?;
+        Some(times.min(WIDEST))
+    }
+
+    /// A field: filled up to its width, on the left unless that is negative; text too long for it shows as asterisks.
+    fn pad_to(&self, text: &str, out: &mut String) {
+        let Some(width) = self.width else { return out.push_str(text) };
+        let wide = usize::try_from(width.unsigned_abs()).unwrap_or(WIDEST).min(WIDEST);
+        let length = text.chars().count();
+        if length > wide {
+            return out.extend(std::iter::repeat_n('*', wide));
+        }
+        let padding = std::iter::repeat_n(self.pad.unwrap_or(' '), wide - length);
+        if width < 0 {
+            out.push_str(text);
+            out.extend(padding);
+        } else {
+            out.extend(padding);
+            out.push_str(text);
+        }
+    }
+}
+
+/// Digits, or `*` for the next argument; nothing is `None` in `Some`.
+fn number(
+    text: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    arguments: &mut Elements<'_>,
+) -> Option<Option<i64>> {
+    if text.next_if_eq(&'*').is_some() {
+        return Some(Some(arguments.next()?.as_i64()?));
+    }
+    let mut value: Option<i64> = None;
+    while let Some(digit) = text.next_if(char::is_ascii_digit) {
+        let digit = i64::from(digit.to_digit(10)?);
+        value = Some(value.unwrap_or(0).checked_mul(10)?.checked_add(digit)?);
+    }
+    Some(value)
+}
+
+/// `1.50000e+00`: as many digits in all as asked for.
+fn exponent(value: f64, digits: usize) -> String {
+    let decimals = digits.saturating_sub(1);
+    let plain = format!("{value:.decimals$e}");
+    let (mantissa, exponent) = plain.split_once('e').unwrap_or((&plain, "0"));
+    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
+    let mut out = String::from(mantissa);
+    // Writing to a string does not fail.
+    let _ = write!(out, "e{sign}{digits:0>2}");
+    out
+}

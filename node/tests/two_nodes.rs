@@ -1,0 +1,254 @@
+//! Two nodes in one process: what one says, the other hears.
+
+mod support;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use mailbox::{Dest, Exit, MonitorOptions, Nodes, Process, Received};
+use node::carrier::Tcp;
+use node::{Cookie, DownReason, EpmdMode, Node, NodeEvent, NodeKind};
+use support::memory::Memory;
+use term::{Atom, IntoAtom, Pid, Term, term};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn builder(name: &str, memory: &Memory) -> Result<node::Builder> {
+    Ok(Node::builder(name).cookie(Cookie::new("secret")?).epmd(EpmdMode::None).carrier(memory.clone()))
+}
+
+async fn pair(memory: &Memory) -> Result<(Node, Node)> {
+    let (a, b) = (builder("a@here", memory)?.build()?, builder("b@here", memory)?.build()?);
+    a.listen().await?;
+    b.listen().await?;
+    Ok((a, b))
+}
+
+async fn echo(mut process: Process) -> Exit {
+    loop {
+        let (from, body): (Pid, Term) = process.receive().await?;
+        process.send(from, ("echo".into_atom(), body));
+    }
+}
+
+fn name(node: &Node) -> Result<Atom> {
+    Ok(Atom::new(node.name().as_str())?)
+}
+
+async fn next(process: &mut Process) -> Result<Received> {
+    let received = timeout(SOON, process.receive::<Received>()).await.context("nothing came")?;
+    received.map_err(|reason| anyhow::anyhow!("{reason}"))
+}
+
+async fn next_term(process: &mut Process) -> Result<Term> {
+    Ok(next(process).await?.into_term()?)
+}
+
+#[tokio::test]
+async fn the_first_send_connects_and_what_is_sent_meanwhile_arrives_in_order() -> Result<()> {
+    let (a, b) = pair(&Memory::default()).await?;
+    b.spawn_named("echo", echo)?;
+    let mut me = a.attach()?;
+    for number in 0..1_000 {
+        me.send(("echo", name(&b)?), (me.pid(), number));
+    }
+    for number in 0..1_000 {
+        assert_eq!(next_term(&mut me).await?, term!({ echo, number }));
+    }
+    assert_eq!(a.nodes(Nodes::Hidden), [name(&b)?]);
+    assert_eq!(b.nodes(Nodes::Connected), [name(&a)?]);
+    assert_eq!(b.nodes(Nodes::Visible), []);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_connection_is_told_once_to_links_monitors_and_subscribers() -> Result<()> {
+    let (a, b) = pair(&Memory::default()).await?;
+    let remote = b.spawn_named("echo", echo)?;
+    let mut me = a.attach()?;
+    me.trap_exit(true);
+    let mut events = a.events();
+    let monitor = me.monitor(&remote);
+    me.link(&remote);
+    me.monitor_node(name(&b)?, true);
+    me.send(&remote, (me.pid(), 1));
+    assert_eq!(next_term(&mut me).await?, term!({ echo, 1 }));
+    b.disconnect(&name(&a)?);
+    let (mut exits, mut downs, mut nodedowns) = (0, 0, 0);
+    for _ in 0..3 {
+        match next(&mut me).await? {
+            Received::Exit { from, reason } => {
+                ensure!(from == remote && reason.is_atom("noconnection"), "{from} {reason}");
+                exits += 1;
+            }
+            Received::Down { reference, reason, .. } => {
+                ensure!(reference == monitor && reason.is_atom("noconnection"), "{reference} {reason}");
+                downs += 1;
+            }
+            Received::NodeDown(node) => {
+                assert_eq!(node, name(&b)?);
+                nodedowns += 1;
+            }
+            other => anyhow::bail!("{other:?}"),
+        }
+    }
+    assert_eq!((exits, downs, nodedowns), (1, 1, 1));
+    assert!(timeout(Duration::from_millis(200), me.receive::<Received>()).await.is_err(), "told twice");
+    assert_eq!(events.next().await, Some(NodeEvent::Up { node: name(&b)?, kind: NodeKind::Hidden }));
+    match events.next().await {
+        Some(NodeEvent::Down { node, reason: DownReason::ConnectionClosed(_), .. }) => assert_eq!(node, name(&b)?),
+        other => anyhow::bail!("{other:?}"),
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_loss_the_next_send_connects_again() -> Result<()> {
+    let (a, b) = pair(&Memory::default()).await?;
+    let remote = b.spawn_named("echo", echo)?;
+    let mut me = a.attach()?;
+    for round in 0..20 {
+        me.send(&remote, (me.pid(), round));
+        assert_eq!(next_term(&mut me).await?, term!({ echo, round }));
+        assert!(a.disconnect(&name(&b)?));
+    }
+    assert!(!a.disconnect(&name(&b)?));
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_cookie_is_refused_and_who_waited_is_told() -> Result<()> {
+    let memory = Memory::default();
+    let a = builder("a@here", &memory)?.cookie(Cookie::new("other")?).build()?;
+    let b = builder("b@here", &memory)?.build()?;
+    b.listen().await?;
+    let mut me = a.attach()?;
+    let monitor = me.monitor(("echo", name(&b)?));
+    match next(&mut me).await? {
+        Received::Down { reference, reason, .. } => {
+            assert_eq!(reference, monitor);
+            assert!(reason.is_atom("noconnection"));
+        }
+        other => anyhow::bail!("{other:?}"),
+    }
+    assert!(!a.connect(&name(&b)?).await);
+    assert_eq!(b.nodes(Nodes::Connected), []);
+    assert_eq!(b.stats().refused, 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_cookie_for_one_peer_is_used_with_that_peer_in_both_directions() -> Result<()> {
+    let memory = Memory::default();
+    let a = builder("a@here", &memory)?.cookie_for("b@here", Cookie::new("between us")?).build()?;
+    let b = builder("b@here", &memory)?.cookie_for("a@here", Cookie::new("between us")?).build()?;
+    a.listen().await?;
+    b.listen().await?;
+    assert!(a.connect(&name(&b)?).await);
+    assert!(a.disconnect(&name(&b)?));
+    assert!(b.connect(&name(&a)?).await);
+    Ok(())
+}
+
+#[tokio::test]
+async fn short_and_long_names_do_not_mix_and_nobody_waits_for_it() -> Result<()> {
+    let memory = Memory::default();
+    let (a, b) = (builder("a@here", &memory)?.build()?, builder("b@here.there", &memory)?.build()?);
+    b.listen().await?;
+    assert!(!timeout(SOON, a.connect(&name(&b)?)).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_node_that_comes_back_takes_the_place_of_its_old_connection() -> Result<()> {
+    let memory = Memory::default();
+    let (a, b) = pair(&memory).await?;
+    assert!(a.connect(&name(&b)?).await);
+    let mut events = b.events();
+    // Another life of `a`, while `b` has not noticed the end of the first.
+    let again = builder("a@here", &memory)?.build()?;
+    assert!(again.connect(&name(&b)?).await);
+    let (node, kind) = (name(&a)?, NodeKind::Hidden);
+    assert_eq!(
+        events.next().await,
+        Some(NodeEvent::Down { node: node.clone(), kind, reason: DownReason::Replaced })
+    );
+    assert_eq!(events.next().await, Some(NodeEvent::Up { node, kind }));
+    let connections = b.connections();
+    assert_eq!(connections.len(), 1);
+    assert_eq!(connections.first().map(|connection| connection.creation), Some(again.creation()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn pids_of_an_earlier_life_of_a_node_reach_nobody() -> Result<()> {
+    let memory = Memory::default();
+    let a = builder("a@here", &memory)?.build()?;
+    let b = builder("b@here", &memory)?.build()?;
+    b.listen().await?;
+    let mut me = a.attach()?;
+    let pid = b.spawn_named("echo", echo)?;
+    let (id, serial) = (pid.id(), pid.serial());
+    let old = Pid::new(pid.node().clone(), id, serial, pid.creation().wrapping_sub(1));
+    let monitor = me.monitor(&old);
+    me.send(&old, (me.pid(), 1));
+    match next(&mut me).await? {
+        Received::Down { reference, reason, .. } => {
+            assert_eq!(reference, monitor);
+            assert!(reason.is_atom("noproc"), "{reason}");
+        }
+        other => anyhow::bail!("{other:?}"),
+    }
+    me.send(&pid, (me.pid(), 2));
+    assert_eq!(next_term(&mut me).await?, term!({ echo, 2 }));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_that_dial_each_other_at_once_end_up_with_one_connection() -> Result<()> {
+    for _ in 0..200 {
+        let (a, b) = pair(&Memory::default()).await?;
+        a.spawn_named("echo", echo)?;
+        b.spawn_named("echo", echo)?;
+        let (mut from_a, mut from_b) = (a.attach()?, b.attach()?);
+        from_a.send(("echo", name(&b)?), (from_a.pid(), 1));
+        from_b.send(("echo", name(&a)?), (from_b.pid(), 2));
+        assert_eq!(next_term(&mut from_a).await?, term!({ echo, 1 }));
+        assert_eq!(next_term(&mut from_b).await?, term!({ echo, 2 }));
+        assert_eq!((a.connections().len(), b.connections().len()), (1, 1));
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_connection_lives_on_ticks_and_a_silent_peer_is_cut_within_its_time() -> Result<()> {
+    let memory = Memory::default();
+    let (a, b) = pair(&memory).await?;
+    assert!(a.connect(&name(&b)?).await);
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(a.nodes(Nodes::Connected), [name(&b)?]);
+    assert_eq!(b.nodes(Nodes::Connected), [name(&a)?]);
+    let traffic = a.stats().traffic;
+    // An empty frame each quarter of a minute: 240 in the hour, 4 bytes each, and nothing else.
+    assert!((200 * 4..300 * 4).contains(&traffic.bytes_out), "{traffic:?}");
+    assert_eq!(traffic.messages_out, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_over_one_megabyte_arrive_whole_and_small_ones_overtake_them() -> Result<()> {
+    let (a, b) = pair(&Memory::default()).await?;
+    b.spawn_named("echo", echo)?;
+    let (mut big, mut small) = (a.attach()?, a.attach()?);
+    let body = Term::from(bytes::Bytes::from(vec![7_u8; 8 << 20]));
+    assert!(a.connect(&name(&b)?).await);
+    big.send(("echo", name(&b)?), (big.pid(), body.clone()));
+    big.send(("echo", name(&b)?), (big.pid(), 2));
+    small.send(("echo", name(&b)?), (small.pid(), 1));
+    assert_eq!(next_term(&mut small).await?, term!({ echo, 1 }));
+    assert_eq!(big.mailbox_len(), 0, "the small one had to wait for the large one");
+    assert_eq!(next_term(&mut big).await?, term!({ echo, body }));
+    assert_eq!(next_term(&mut big).await?, term!({ echo, 2 }));
+    Ok(())
+}
