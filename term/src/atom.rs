@@ -209,7 +209,8 @@ impl<'a> AtomRef<'a> {
             Cow::Owned(self.name.iter().map(|&byte| char::from(byte)).collect())
         } else {
             // Checked when the message was decoded, so nothing is ever lost here.
-            String::from_utf8_lossy(self.name)
+            std::str::from_utf8(self.name)
+                .map_or_else(|_| String::from_utf8_lossy(self.name), Cow::Borrowed)
         }
     }
 

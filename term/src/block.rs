@@ -12,6 +12,8 @@ use crate::node::Node;
 pub(crate) struct Block<N: ?Sized> {
     pub(crate) bytes: Bytes,
     pub(crate) atoms: Option<Arc<[Atom]>>,
+    /// Where the bytes are the whole term just as we would write it: sent on, they need no encoding. (0, 0) where they are not.
+    pub(crate) wire: (u32, u32),
     pub(crate) nodes: N,
 }
 
@@ -44,6 +46,16 @@ impl Shared {
         }
     }
 
+    /// The bytes of the whole term where they are as we would write them.
+    #[inline]
+    pub(crate) fn wire(&self) -> Option<&[u8]> {
+        let ((from, to), bytes) = match self {
+            Self::Small(block) => (block.wire, &block.bytes),
+            Self::Large(block) => (block.wire, &block.bytes),
+        };
+        if from < to { bytes.get(from as usize..to as usize) } else { None }
+    }
+
     #[inline]
     pub(crate) fn atoms(&self) -> &[Atom] {
         let atoms = match self {
@@ -53,20 +65,40 @@ impl Shared {
         atoms.as_deref().unwrap_or_default()
     }
 
-    /// Copies the nodes of a finished scratch; at most [`LARGEST_INLINE`] of them.
+    /// Nodes over bytes that are no encoding of the whole.
     pub(crate) fn small(nodes: &[Node], bytes: Bytes, atoms: Option<Arc<[Atom]>>) -> Self {
+        Self::copied(nodes, bytes, atoms, (0, 0))
+    }
+
+    /// The same for more than [`LARGEST_INLINE`] nodes.
+    pub(crate) fn large(nodes: Vec<Node>, bytes: Bytes, atoms: Option<Arc<[Atom]>>) -> Self {
+        Self::grown(nodes, bytes, atoms, (0, 0))
+    }
+
+    /// Copies the nodes of a finished scratch; at most [`LARGEST_INLINE`] of them.
+    pub(crate) fn copied(
+        nodes: &[Node],
+        bytes: Bytes,
+        atoms: Option<Arc<[Atom]>>,
+        wire: (u32, u32),
+    ) -> Self {
         // Safe Rust makes an unsized block only from a sized one, hence the classes: steps of a quarter to a third.
         macro_rules! classes {
             ($($size:literal)*) => {
-                $(if nodes.len() <= $size { return Self::Small(sized::<$size>(nodes, bytes, atoms)); })*
+                $(if nodes.len() <= $size { return Self::Small(sized::<$size>(nodes, bytes, atoms, wire)); })*
             };
         }
         classes!(1 2 4 6 8 12 16 24 32 48 64 80 96 128 160 192 256);
-        Self::large(nodes.to_vec(), bytes, atoms)
+        Self::grown(nodes.to_vec(), bytes, atoms, wire)
     }
 
-    pub(crate) fn large(nodes: Vec<Node>, bytes: Bytes, atoms: Option<Arc<[Atom]>>) -> Self {
-        Self::Large(Arc::new(Block { bytes, atoms, nodes }))
+    pub(crate) fn grown(
+        nodes: Vec<Node>,
+        bytes: Bytes,
+        atoms: Option<Arc<[Atom]>>,
+        wire: (u32, u32),
+    ) -> Self {
+        Self::Large(Arc::new(Block { bytes, atoms, wire, nodes }))
     }
 }
 
@@ -75,12 +107,11 @@ fn sized<const N: usize>(
     nodes: &[Node],
     bytes: Bytes,
     atoms: Option<Arc<[Atom]>>,
+    wire: (u32, u32),
 ) -> Arc<Block<[Node]>> {
-    let mut block = Arc::new(Block { bytes, atoms, nodes: [Node::NIL; N] });
-    if let Some(block) = Arc::get_mut(&mut block) {
-        for (to, from) in block.nodes.iter_mut().zip(nodes) {
-            *to = *from;
-        }
+    let mut inline = [Node::NIL; N];
+    if let Some(used) = inline.get_mut(..nodes.len()) {
+        used.copy_from_slice(nodes);
     }
-    block
+    Arc::new(Block { bytes, atoms, wire, nodes: inline })
 }

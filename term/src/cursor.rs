@@ -51,6 +51,7 @@ impl<'a> Cursor<'a> {
 
     /// What has not been read.
     #[must_use]
+    #[inline]
     pub fn remaining(&self) -> &'a [u8] {
         self.input.get(self.pos..).unwrap_or_default()
     }
@@ -63,6 +64,7 @@ impl<'a> Cursor<'a> {
 
     /// The tag of the next term.
     #[must_use]
+    #[inline]
     pub fn peek_tag(&self) -> Option<u8> {
         self.input.get(self.pos).copied()
     }
@@ -280,7 +282,15 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// Where the next term is no float, or not a finite one.
+    #[inline]
     pub fn float(&mut self) -> Result<f64, DecodeError> {
+        if let [NEW_FLOAT_EXT, a, b, c, d, e, f, g, h, ..] = *self.remaining() {
+            let value = f64::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+            if value.is_finite() {
+                self.pos += 9;
+                return Ok(value);
+            }
+        }
         let at = self.pos;
         let (value, length) = match self.peek_tag() {
             Some(NEW_FLOAT_EXT) => {
@@ -374,6 +384,12 @@ impl<'a> Cursor<'a> {
     /// What atom cache references mean.
     pub(crate) const fn table(&self) -> &'a [Atom] {
         self.atoms
+    }
+
+    /// Goes past bytes that were looked at.
+    #[inline]
+    pub(crate) const fn pass(&mut self, length: usize) {
+        self.pos += length;
     }
 
     /// Goes on at `pos`, to which somebody else has read.

@@ -17,6 +17,7 @@ use crate::map;
 use crate::node::{Kind, Node};
 use crate::skip;
 use crate::tag::*;
+use crate::term::Term;
 
 /// "No frame": the slot of the root, which no frame can have.
 const NONE: u32 = 0;
@@ -24,30 +25,6 @@ const NONE: u32 = 0;
 thread_local! {
     /// 4 KiB of nodes per thread, so that a small message costs one allocation.
     static SCRATCH: RefCell<Vec<Node>> = const { RefCell::new(Vec::new()) };
-}
-
-/// A decoded term: a leaf that needs no bytes, or a block. With it the number of bytes it took.
-pub(crate) enum Decoded {
-    /// An integer, a float or `[]`.
-    Leaf(Node),
-    /// Everything else, at node 0.
-    Block(Shared),
-}
-
-/// Decodes the term at `start` of `bytes`; says where it ends.
-pub(crate) fn decode(
-    bytes: Bytes,
-    start: usize,
-    atoms: Option<Arc<[Atom]>>,
-    at_root: Place,
-) -> Result<(Decoded, usize), DecodeError> {
-    if bytes.len() > u32::MAX as usize {
-        return Err(DecodeErrorKind::TooLarge.at(0));
-    }
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => decode_with(&mut scratch, bytes, start, atoms, at_root),
-        Err(_) => decode_with(&mut Vec::new(), bytes, start, atoms, at_root),
-    })
 }
 
 /// Where a term stands; `LOCAL_EXT` is allowed right after the version byte only.
@@ -59,52 +36,108 @@ pub(crate) enum Place {
     Inside,
 }
 
-fn decode_with(
-    nodes: &mut Vec<Node>,
+/// Decodes the term at `start` of `bytes`; says where it ends.
+#[inline]
+pub(crate) fn decode(
     bytes: Bytes,
     start: usize,
     atoms: Option<Arc<[Atom]>>,
     place: Place,
-) -> Result<(Decoded, usize), DecodeError> {
-    if nodes.capacity() == 0 {
-        nodes.reserve_exact(LARGEST_INLINE);
+) -> Result<(Term, usize), DecodeError> {
+    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
+        Ok(mut scratch) => {
+            if scratch.is_empty() {
+                *scratch = vec![Node::NIL; LARGEST_INLINE];
+            }
+            decode_with(&mut scratch, bytes, start, atoms, place)
+        }
+        Err(_) => decode_with(&mut [Node::NIL; LARGEST_INLINE], bytes, start, atoms, place),
+    })
+}
+
+#[inline]
+fn decode_with(
+    scratch: &mut [Node],
+    bytes: Bytes,
+    start: usize,
+    atoms: Option<Arc<[Atom]>>,
+    place: Place,
+) -> Result<(Term, usize), DecodeError> {
+    if bytes.len() > u32::MAX as usize {
+        return Err(DecodeErrorKind::TooLarge.at(0));
     }
-    let mut outcome = attempt(nodes, &bytes, start, &atoms, place);
+    let mut room = Room { scratch, grown: Vec::new() };
+    let atom_table = atoms.as_deref().unwrap_or_default();
+    let mut reader = Reader { input: &bytes, pos: start, start, atoms: atom_table, plain: true };
+    let mut outcome = attempt(&mut reader, &mut room, place);
     if matches!(outcome, Err(Stop::Room)) {
         // The guess was too low, and to grow would hold old and new nodes at once. So count, and begin again.
-        let exact = skip::count_nodes(&bytes, atoms.as_deref().unwrap_or_default(), start);
-        *nodes = Vec::new();
-        nodes.reserve_exact(exact.min(bytes.len() - start + LARGEST_INLINE));
-        outcome = attempt(nodes, &bytes, start, &atoms, place);
+        let exact = skip::count_nodes(&bytes, reader.atoms, start)
+            .min(bytes.len() - start + LARGEST_INLINE);
+        room.grown = Vec::new();
+        room.grown = vec![Node::NIL; exact];
+        reader.pos = start;
+        outcome = attempt(&mut reader, &mut room, place);
     }
-    let pos = match outcome {
-        Ok(pos) => pos,
-        Err(stop) => {
-            release(nodes);
-            return Err(match stop {
-                Stop::Refused(error) => error,
-                Stop::Room => DecodeErrorKind::TooLarge.at(start),
-            });
-        }
+    let length = match outcome {
+        Ok(length) => length,
+        Err(Stop::Refused(error)) => return Err(error),
+        Err(Stop::Room) => return Err(DecodeErrorKind::TooLarge.at(start)),
     };
-    let Some(root) = nodes.first().copied() else {
+    let pos = reader.pos;
+    let wire = if reader.plain { (start as u32, pos as u32) } else { (0, 0) };
+    let Some(node) = room.nodes().first().copied() else {
         return Err(DecodeErrorKind::Truncated.at(start));
     };
-    let decoded = match root.kind {
-        Kind::Int | Kind::Float | Kind::Nil => Decoded::Leaf(root),
-        _ if nodes.len() <= LARGEST_INLINE => Decoded::Block(Shared::small(nodes, bytes, atoms)),
+    let shared = match node.kind {
+        Kind::Int | Kind::Float | Kind::Nil => None,
+        _ if length <= LARGEST_INLINE => {
+            Some(Shared::copied(room.nodes().get(..length).unwrap_or_default(), bytes, atoms, wire))
+        }
         _ => {
-            let mut grown = std::mem::take(nodes);
+            let mut grown = room.grown;
+            grown.truncate(length);
             // Where even a shrinking that moves the nodes stays in the bound.
-            if grown.capacity() > grown.len() + grown.len() / 4
-                && grown.capacity() + grown.len() <= bytes.len()
-            {
+            if grown.capacity() > length + length / 4 && grown.capacity() + length <= bytes.len() {
                 grown.shrink_to_fit();
             }
-            Decoded::Block(Shared::large(grown, bytes, atoms))
+            Some(Shared::grown(grown, bytes, atoms, wire))
         }
     };
-    Ok((decoded, pos))
+    Ok((Term { shared, node }, pos))
+}
+
+/// Where nodes are put: the scratch of the thread, or, for a message that needs more, a vector of its own. What lies in them beyond the
+/// part in use is left over from other messages and never read.
+struct Room<'a> {
+    scratch: &'a mut [Node],
+    grown: Vec<Node>,
+}
+
+impl Room<'_> {
+    #[inline]
+    fn nodes(&mut self) -> &mut [Node] {
+        if self.grown.is_empty() { self.scratch } else { &mut self.grown }
+    }
+
+    /// More room than the scratch has, once: a guess from how densely the bytes were used so far.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, length: usize, children: usize, reader: &Reader<'_>) -> Result<(), Stop> {
+        if !self.grown.is_empty() {
+            return Err(Stop::Room);
+        }
+        let left = reader.input.len() - reader.pos;
+        // No more nodes than bytes can ever be needed: 16 bytes of nodes per byte of the wire.
+        let most = length + left;
+        let used = (reader.pos - reader.start).max(1);
+        let guess = (length as u128 * (used + left) as u128 * 9 / (used as u128 * 8)) as usize + 64;
+        let mut grown = Vec::with_capacity(guess.clamp(length + children, most));
+        grown.extend_from_slice(self.scratch.get(..length).unwrap_or_default());
+        grown.resize(grown.capacity(), Node::NIL);
+        self.grown = grown;
+        Ok(())
+    }
 }
 
 /// Why an attempt ended early.
@@ -115,101 +148,105 @@ enum Stop {
 }
 
 impl From<DecodeError> for Stop {
+    #[cold]
     fn from(error: DecodeError) -> Self {
         Self::Refused(error)
     }
 }
 
-/// Decodes into the room there is, or that one growth gives; says where the term ends.
-fn attempt(
-    nodes: &mut Vec<Node>,
-    bytes: &[u8],
-    start: usize,
-    atoms: &Option<Arc<[Atom]>>,
-    place: Place,
-) -> Result<usize, Stop> {
-    nodes.clear();
-    let atoms = atoms.as_deref().unwrap_or_default();
-    let mut decoder =
-        Decoder { input: bytes, pos: start, atoms, start, maps: NO_MAP, short: false, nodes };
-    let outcome = decoder.run(place);
-    let (pos, maps) = (decoder.pos, decoder.maps);
-    if decoder.short {
-        return Err(Stop::Room);
+/// Decodes into the room there is, or that one growth gives; the number of nodes.
+#[inline]
+fn attempt(reader: &mut Reader<'_>, room: &mut Room<'_>, place: Place) -> Result<usize, Stop> {
+    if place == Place::AfterVersion && reader.input.get(reader.pos) == Some(&LOCAL_EXT) {
+        let length = reader.input.len() - reader.pos;
+        if let Some(node) = room.nodes().first_mut() {
+            *node = Node::new(Kind::Local, reader.pos as u32, length as u64);
+        }
+        reader.pos = reader.input.len();
+        return Ok(1);
     }
-    outcome?;
-    if maps != NO_MAP {
-        map::check(nodes, maps, bytes, atoms, start)
-            .map_err(|error| error.map_or(Stop::Room, Stop::Refused))?;
+    let (length, maps) = run(reader, room)?;
+    if maps == NO_MAP {
+        return Ok(length);
     }
-    Ok(pos)
-}
-
-/// Keeps no more scratch than 4 KiB.
-fn release(nodes: &mut Vec<Node>) {
-    if nodes.capacity() > LARGEST_INLINE {
-        *nodes = Vec::new();
-    }
+    map::check(room.nodes(), length, maps, reader.input, reader.atoms, reader.start)
+        .map_err(|error| error.map_or(Stop::Room, Stop::Refused))
 }
 
 /// End of the chain of maps through the high halves of their nodes.
 pub(crate) const NO_MAP: u32 = u32::MAX;
 
-struct Decoder<'a> {
-    input: &'a [u8],
-    pos: usize,
-    atoms: &'a [Atom],
-    start: usize,
-    /// The last map met; each map's node names the one before it.
-    maps: u32,
-    /// Set where the room did not suffice; the error returned then means nothing.
-    short: bool,
-    nodes: &'a mut Vec<Node>,
-}
-
-impl Decoder<'_> {
-    fn run(&mut self, place: Place) -> Result<(), DecodeError> {
-        if place == Place::AfterVersion && self.input.get(self.pos) == Some(&LOCAL_EXT) {
-            let length = self.input.len() - self.pos;
-            self.nodes.push(Node::new(Kind::Local, self.pos as u32, length as u64));
-            self.pos = self.input.len();
-            return Ok(());
-        }
-        self.nodes.push(Node::NIL);
-        let (mut slot, mut end, mut saved) = (0usize, 1usize, NONE);
-        loop {
+/// The loop over all tags: the number of nodes, and the last map met, from which each map's node names the one before it.
+fn run(reader: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Stop> {
+    let mut nodes = room.nodes();
+    let mut length = 1usize;
+    let mut maps = NO_MAP;
+    let (mut slot, mut end, mut saved, mut in_list) = (0usize, 1usize, NONE, false);
+    loop {
+        let (mut node, children) = reader.one()?;
+        if children == 0 {
+            nodes[slot] = node;
+            slot += 1;
+            if node.kind == Kind::String && in_list && slot == end {
+                reader.plain = false;
+            }
+            // Done with these children: on with those who wait.
             if slot == end {
                 if saved == NONE {
-                    return Ok(());
+                    return Ok((length, maps));
                 }
                 slot = saved as usize;
-                let frame = self.nodes[slot];
+                let frame = nodes[slot];
                 end = frame.count();
                 saved = frame.b as u32;
+                in_list = frame.extra != 0;
             }
-            let (node, children) = self.one()?;
-            if children == 0 {
-                self.nodes[slot] = node;
-                slot += 1;
-                continue;
-            }
-            if node.kind == Kind::Map {
-                self.nodes[slot] = Node { b: node.b | (u64::from(self.maps) << 32), ..node };
-                self.maps = slot as u32;
-            } else {
-                self.nodes[slot] = node;
-            }
-            // The last child needs no frame: what follows it is what follows its parent.
-            if slot + 1 < end {
-                self.nodes[slot + 1] = Node::new(Kind::Pending, end as u32, u64::from(saved));
-                saved = (slot + 1) as u32;
-            }
-            slot = node.first();
-            end = slot + children;
+            continue;
         }
+        // Every term takes at least one byte.
+        if children > reader.input.len() - reader.pos {
+            return Err(Stop::Refused(DecodeErrorKind::Truncated.at(reader.pos)));
+        }
+        if children > nodes.len() - length {
+            room.grow(length, children, reader)?;
+            nodes = room.nodes();
+        }
+        node.b |= length as u64;
+        if node.kind == Kind::Map {
+            node.b |= u64::from(maps) << 32;
+            maps = slot as u32;
+        }
+        // A list as the tail of a list, which we write as one.
+        if node.kind == Kind::List && in_list && slot + 1 == end {
+            reader.plain = false;
+        }
+        nodes[slot] = node;
+        // The last child needs no frame: what follows it is what follows its parent.
+        if slot + 1 < end {
+            nodes[slot + 1] = Node {
+                extra: u8::from(in_list),
+                ..Node::new(Kind::Pending, end as u32, u64::from(saved))
+            };
+            saved = (slot + 1) as u32;
+        }
+        in_list = node.kind == Kind::List;
+        slot = length;
+        length += children;
+        end = length;
     }
+}
 
-    /// One tag: a finished leaf, or a container whose children follow and for which room was made.
+struct Reader<'a> {
+    input: &'a [u8],
+    pos: usize,
+    start: usize,
+    atoms: &'a [Atom],
+    /// Whether everything so far is written as we would write it, so that the bytes can be sent on as they are. A doubt makes it false.
+    plain: bool,
+}
+
+impl Reader<'_> {
+    /// One tag: a finished leaf, or a container and how many children follow; where they are put is not yet in it.
     #[inline(always)]
     fn one(&mut self) -> Result<(Node, usize), DecodeError> {
         loop {
@@ -221,14 +258,20 @@ impl Decoder<'_> {
             return Ok(match tag {
                 SMALL_ATOM_UTF8_EXT => {
                     let length = usize::from(self.u8()?);
-                    (self.atom_utf8(length)?, 0)
+                    let from = self.pos;
+                    let name = self.take(length)?;
+                    if !short_ascii(name) {
+                        check_atom(name, from)?;
+                    }
+                    (Node { small: length as u16, ..Node::new(Kind::Atom, from as u32, 0) }, 0)
                 }
                 SMALL_INTEGER_EXT => (Node::int(i64::from(self.u8()?)), 0),
-                INTEGER_EXT => (Node::int(i64::from(i32::from_be_bytes(self.array()?))), 0),
-                SMALL_TUPLE_EXT => {
-                    let arity = usize::from(self.u8()?);
-                    self.container(Kind::Tuple, arity, arity)?
+                INTEGER_EXT => {
+                    let value = i32::from_be_bytes(self.array()?);
+                    self.plain &= !matches!(value, 0..=255);
+                    (Node::int(i64::from(value)), 0)
                 }
+                SMALL_TUPLE_EXT => container(Kind::Tuple, usize::from(self.u8()?)),
                 BINARY_EXT => {
                     let length = self.length()?;
                     (self.bytes_node(Kind::Binary, length)?, 0)
@@ -238,13 +281,20 @@ impl Decoder<'_> {
                     let length = self.length()?;
                     if length == 0 {
                         // No elements before the tail: to OTP, the tail is the term.
+                        self.plain = false;
                         continue;
                     }
-                    self.container(Kind::List, length, length.saturating_add(1))?
+                    // A list that begins with a byte might be all bytes, which we write as a string.
+                    self.plain &= self.input.get(self.pos) != Some(&SMALL_INTEGER_EXT);
+                    (Node::new(Kind::List, length as u32, 0), length + 1)
                 }
                 MAP_EXT => {
                     let pairs = self.length()?;
-                    self.container(Kind::Map, pairs, pairs.saturating_mul(2))?
+                    if pairs == 0 {
+                        (Node::new(Kind::Map, 0, map::EMPTY), 0)
+                    } else {
+                        (Node::new(Kind::Map, pairs as u32, 0), pairs.saturating_mul(2))
+                    }
                 }
                 NEW_FLOAT_EXT => {
                     let value = f64::from_bits(u64::from_be_bytes(self.array()?));
@@ -254,6 +304,7 @@ impl Decoder<'_> {
                     (Node::float(value), 0)
                 }
                 ATOM_CACHE_REF => {
+                    self.plain = false;
                     let index = self.u8()?;
                     if usize::from(index) >= self.atoms.len() {
                         return Err(
@@ -262,14 +313,15 @@ impl Decoder<'_> {
                     }
                     (Node::new(Kind::AtomCached, u32::from(index), 0), 0)
                 }
-                NEW_PID_EXT | PID_EXT => (self.identifier(Kind::Pid, at)?, 0),
-                NEWER_REFERENCE_EXT | NEW_REFERENCE_EXT | REFERENCE_EXT => {
-                    (self.identifier(Kind::Reference, at)?, 0)
+                NEW_PID_EXT => (self.today(Kind::Pid, at, 1, 12)?, 0),
+                NEWER_REFERENCE_EXT => {
+                    let words = self.input.get(at + 2).copied().unwrap_or_default();
+                    (self.today(Kind::Reference, at, 3, 4 + 4 * usize::from(words))?, 0)
                 }
-                V4_PORT_EXT | NEW_PORT_EXT | PORT_EXT => (self.identifier(Kind::Port, at)?, 0),
                 STRING_EXT => {
                     let length = usize::from(u16::from_be_bytes(self.array()?));
                     let node = self.bytes_node(Kind::String, length)?;
+                    self.plain &= length > 0;
                     (if length == 0 { Node::NIL } else { node }, 0)
                 }
                 _ => return self.rare(tag, at),
@@ -280,10 +332,13 @@ impl Decoder<'_> {
     /// The tags off the hot path.
     #[inline(never)]
     fn rare(&mut self, tag: u8, at: usize) -> Result<(Node, usize), DecodeError> {
+        let plain = self.plain;
+        self.plain = false;
         Ok(match tag {
             LARGE_TUPLE_EXT => {
                 let arity = self.length()?;
-                self.container(Kind::Tuple, arity, arity)?
+                self.plain = plain && arity > 255;
+                container(Kind::Tuple, arity)
             }
             ATOM_UTF8_EXT => {
                 let length = usize::from(u16::from_be_bytes(self.array()?));
@@ -299,7 +354,9 @@ impl Decoder<'_> {
             }
             SMALL_BIG_EXT => {
                 let length = usize::from(self.u8()?);
-                (self.big(length)?, 0)
+                let node = self.big(length)?;
+                self.plain = plain && self.is_plain_big(at, node);
+                (node, 0)
             }
             LARGE_BIG_EXT => {
                 let length = self.length()?;
@@ -316,47 +373,14 @@ impl Decoder<'_> {
                 let bits = self.u8()?;
                 (self.bits(length, bits, at)?, 0)
             }
+            PID_EXT => (self.identifier(Kind::Pid, at)?, 0),
+            NEW_REFERENCE_EXT | REFERENCE_EXT => (self.identifier(Kind::Reference, at)?, 0),
+            V4_PORT_EXT | NEW_PORT_EXT | PORT_EXT => (self.identifier(Kind::Port, at)?, 0),
             EXPORT_EXT => self.export()?,
             NEW_FUN_EXT => self.fun()?,
             NATIVE_RECORD_EXT => self.record()?,
             other => return Err(DecodeErrorKind::UnknownTag(other).at(at)),
         })
-    }
-
-    /// Makes room for children after checking that the bytes left can hold them: every term takes at least one byte.
-    #[inline(always)]
-    fn container(
-        &mut self,
-        kind: Kind,
-        count: usize,
-        children: usize,
-    ) -> Result<(Node, usize), DecodeError> {
-        if children > self.input.len() - self.pos {
-            return Err(DecodeErrorKind::Truncated.at(self.pos));
-        }
-        let first = self.nodes.len();
-        if children > self.nodes.capacity() - first {
-            self.grow(children)?;
-        }
-        self.nodes.resize(first + children, Node::NIL);
-        Ok((Node::new(kind, count as u32, first as u64), children))
-    }
-
-    /// More room than the scratch has, once: a guess from how densely the bytes were used so far.
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self, children: usize) -> Result<(), DecodeError> {
-        let (len, left) = (self.nodes.len(), self.input.len() - self.pos);
-        if self.nodes.capacity() > LARGEST_INLINE {
-            self.short = true;
-            return Err(DecodeErrorKind::TooLarge.at(self.pos));
-        }
-        // No more nodes than bytes can ever be needed: 16 bytes of nodes per byte of the wire.
-        let most = len + left;
-        let used = (self.pos - self.start).max(1);
-        let guess = (len as u128 * (used + left) as u128 * 9 / (used as u128 * 8)) as usize + 64;
-        self.nodes.reserve_exact(guess.clamp(len + children, most) - len);
-        Ok(())
     }
 
     #[inline(always)]
@@ -432,7 +456,35 @@ impl Decoder<'_> {
         }
     }
 
+    /// An identifier in today's form with its own atom, `head` bytes after the tag and `tail` bytes after the atom; or any other.
+    #[inline(always)]
+    fn today(
+        &mut self,
+        kind: Kind,
+        at: usize,
+        head: usize,
+        tail: usize,
+    ) -> Result<Node, DecodeError> {
+        match identifier::today(self.input, at, head, tail) {
+            Some(end) => {
+                self.pos = end;
+                Ok(Node::new(kind, at as u32, (end - at) as u64))
+            }
+            None => self.identifier(kind, at),
+        }
+    }
+
+    /// Whether a `SMALL_BIG_EXT` is beyond 32 bits, with no leading zeros and a sign of 0 or 1.
+    fn is_plain_big(&self, at: usize, node: Node) -> bool {
+        let beyond = node.kind == Kind::Big || i32::try_from(node.b as i64).is_err();
+        beyond
+            && self.input.get(at + 2).is_some_and(|&sign| sign <= 1)
+            && self.input.get(self.pos - 1) != Some(&0)
+    }
+
+    #[inline(never)]
     fn identifier(&mut self, kind: Kind, at: usize) -> Result<Node, DecodeError> {
+        self.plain = false;
         let rest = self.input.get(at..).unwrap_or_default();
         let length = identifier::check(rest, self.atoms)
             .map_err(|error| error.kind.at(at + error.offset))?;
@@ -443,7 +495,7 @@ impl Decoder<'_> {
     /// `fun M:F/A`: two atoms and a small integer.
     fn export(&mut self) -> Result<(Node, usize), DecodeError> {
         skip::export(self.input, self.atoms, self.pos)?;
-        self.container(Kind::Export, 3, 3)
+        Ok((Node::new(Kind::Export, 3, 0), 3))
     }
 
     /// Size (not trusted, as OTP does not), arity, uniq, index, number of free variables; then terms.
@@ -453,8 +505,8 @@ impl Decoder<'_> {
         let _arity_uniq_index: [u8; 21] = self.array()?;
         let free = self.length()?;
         skip::fun_head(self.input, self.atoms, self.pos)?;
-        let (node, children) = self.container(Kind::Fun, free, free.saturating_add(4))?;
-        Ok((Node { a: children as u32, b: node.b | ((fixed as u64) << 32), ..node }, children))
+        let children = free.saturating_add(4);
+        Ok((Node::new(Kind::Fun, children as u32, (fixed as u64) << 32), children))
     }
 
     /// Number of fields, a flag byte, module, name, the names of the fields, their values (OTP 29).
@@ -463,10 +515,31 @@ impl Decoder<'_> {
         let flags = self.u8()?;
         let names = fields.saturating_add(2);
         skip::atoms(self.input, self.atoms, self.pos, names)?;
-        let (node, children) =
-            self.container(Kind::Record, fields, names.saturating_add(fields))?;
-        Ok((Node { extra: flags, ..node }, children))
+        let children = names.saturating_add(fields);
+        Ok((Node { extra: flags, ..Node::new(Kind::Record, fields as u32, 0) }, children))
     }
+}
+
+/// A container of as many children as it counts.
+#[inline(always)]
+const fn container(kind: Kind, count: usize) -> (Node, usize) {
+    (Node::new(kind, count as u32, 0), count)
+}
+
+/// Whether a name is ASCII; its length is that of one byte, so it is short enough. Names are short: eight bytes at a time, in line.
+#[inline(always)]
+pub(crate) fn short_ascii(name: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = name.as_chunks::<8>();
+    let mut seen = 0;
+    for word in words {
+        seen |= u64::from_ne_bytes(*word);
+    }
+    let mut last = 0;
+    for byte in rest {
+        last |= byte;
+    }
+    (seen & HIGH) == 0 && last < 128
 }
 
 /// Checks that a name is UTF-8 of at most 255 characters.

@@ -70,7 +70,7 @@ impl Stack {
 pub(crate) trait Sink {
     /// The buffer for everything small.
     fn buffer(&mut self) -> &mut Vec<u8>;
-    /// A binary's content.
+    /// A binary's content, or a whole term.
     fn content(&mut self, term: TermRef<'_>, bytes: &[u8]);
 }
 
@@ -126,6 +126,15 @@ impl Pieces {
 
 /// Writes a term, without 131, to the end of `out`.
 pub(crate) fn term(root: TermRef<'_>, out: &mut impl Sink) {
+    if let Some(wire) = root.wire() {
+        out.content(root, wire);
+        return;
+    }
+    walk(root, out);
+}
+
+/// Writes part after part.
+fn walk(root: TermRef<'_>, out: &mut impl Sink) {
     let context = root.context();
     let mut stack = Stack::new();
     let mut node = root.node;

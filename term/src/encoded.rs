@@ -39,6 +39,9 @@ impl Encoded {
     /// A term's own encoding.
     #[must_use]
     pub fn from_term(term: &Term) -> Self {
+        if let (Some(shared), Some(wire)) = (&term.shared, term.root().wire()) {
+            return Self { bytes: crate::term::kept(shared.bytes(), wire), atoms: None };
+        }
         let mut bytes = Vec::new();
         term.encode_into(&mut bytes);
         Self { bytes: bytes.into(), atoms: None }

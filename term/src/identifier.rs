@@ -2,6 +2,7 @@
 
 use crate::atom::{Atom, AtomRef};
 use crate::cursor::atom_at;
+use crate::decode::short_ascii;
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::pid::Pid;
 use crate::port::Port;
@@ -22,6 +23,19 @@ pub(crate) struct Parts<'a> {
 /// Checks the identifier that begins `bytes`; its length. Offsets in errors count from its tag.
 pub(crate) fn check(bytes: &[u8], atoms: &[Atom]) -> Result<usize, DecodeError> {
     read(bytes, Some(atoms)).map(|(_, length)| length)
+}
+
+/// The end of an identifier in today's form with its own short ASCII atom, `head` bytes after its tag and with `tail` bytes after the
+/// atom. `None` for any other, which may still be right.
+#[inline(always)]
+pub(crate) fn today(input: &[u8], at: usize, head: usize, tail: usize) -> Option<usize> {
+    let &[SMALL_ATOM_UTF8_EXT, length] = input.get(at + head..at + head + 2)? else { return None };
+    let name = at + head + 2;
+    let after = name + usize::from(length);
+    // A reference has 1 to 5 words, in the second of two bytes.
+    let counted = head == 1 || (matches!(tail, 8..=24) && input.get(at + 1) == Some(&0));
+    let end = after + tail;
+    (counted && end <= input.len() && short_ascii(input.get(name..after)?)).then_some(end)
 }
 
 /// The parts of an identifier.

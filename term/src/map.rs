@@ -41,10 +41,16 @@ pub(crate) fn check(
             Examined::Known(high) => high,
             Examined::Index => {
                 let at = length as u32;
-                let Some(index) = nodes.get_mut(length..length + index_nodes(scratch.len())) else { return Err(None) };
+                let Some(index) = nodes.get_mut(length..length + index_nodes(scratch.len())) else {
+                    return Err(None);
+                };
                 for (node, three) in index.iter_mut().zip(scratch.chunks(3)) {
                     let position = |i: usize| three.get(i).copied().unwrap_or_default();
-                    *node = Node::new(Kind::Nil, position(0), u64::from(position(1)) | (u64::from(position(2)) << 32));
+                    *node = Node::new(
+                        Kind::Nil,
+                        position(0),
+                        u64::from(position(1)) | (u64::from(position(2)) << 32),
+                    );
                 }
                 length += index.len();
                 at
@@ -122,14 +128,17 @@ fn prefix(context: Context<'_>, key: Node) -> Option<u64> {
     let length = usize::from(key.small).min(8);
     match context.bytes.get(from..).and_then(|rest| rest.first_chunk::<8>()) {
         // What follows the name is shifted out.
-        Some(word) if length > 0 => Some((u64::from_be_bytes(*word) >> (64 - 8 * length)) << (64 - 8 * length)),
+        Some(word) if length > 0 => {
+            Some((u64::from_be_bytes(*word) >> (64 - 8 * length)) << (64 - 8 * length))
+        }
         _ => None,
     }
 }
 
 #[inline]
 fn compare_keys(context: Context<'_>, a: Node, b: Node) -> Ordering {
-    order::leaves(context, a, context, b, Mode::Keys).unwrap_or_else(|| order::nodes(context, a, context, b, Mode::Keys))
+    order::leaves(context, a, context, b, Mode::Keys)
+        .unwrap_or_else(|| order::nodes(context, a, context, b, Mode::Keys))
 }
 
 /// Whether all keys are leaves and certainly differ: by a filter of 1,024 bits. A false alarm only means a sort.

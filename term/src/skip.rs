@@ -1,7 +1,7 @@
 //! Walks over terms without building anything: where they end, how many parts they have, whether their form is right.
 
 use crate::atom::Atom;
-use crate::decode::{check_atom, parse_old_float};
+use crate::decode::{check_atom, parse_old_float, short_ascii};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::identifier;
 use crate::map;
@@ -147,6 +147,27 @@ impl Walk<'_> {
                 let pairs = self.length()?;
                 self.children(pairs.saturating_mul(2))
             }
+            NEW_PID_EXT => match identifier::today(self.input, at, 1, 12) {
+                Some(end) => {
+                    self.pos = end;
+                    Ok(())
+                }
+                None => self.rare(tag, at),
+            },
+            NEWER_REFERENCE_EXT => {
+                let words = self.input.get(at + 2).copied().unwrap_or_default();
+                match identifier::today(self.input, at, 3, 4 + 4 * usize::from(words)) {
+                    Some(end) => {
+                        self.pos = end;
+                        Ok(())
+                    }
+                    None => self.rare(tag, at),
+                }
+            }
+            NEW_FLOAT_EXT => {
+                let value = f64::from_bits(u64::from_be_bytes(self.array()?));
+                if value.is_finite() { Ok(()) } else { Err(DecodeErrorKind::BadFloat.at(at)) }
+            }
             _ => self.rare(tag, at),
         }
     }
@@ -280,6 +301,7 @@ impl Walk<'_> {
     fn atom_utf8(&mut self, length: usize) -> Result<(), DecodeError> {
         let from = self.pos;
         self.skip(length)?;
-        check_atom(self.input.get(from..self.pos).unwrap_or_default(), from)
+        let name = self.input.get(from..self.pos).unwrap_or_default();
+        if length < 256 && short_ascii(name) { Ok(()) } else { check_atom(name, from) }
     }
 }

@@ -11,7 +11,7 @@ use num_bigint::{BigInt, Sign};
 use crate::atom::{Atom, AtomRef};
 use crate::block::Shared;
 use crate::compress;
-use crate::decode::{self, Decoded, Place};
+use crate::decode::{self, Place};
 use crate::encode::{self, Pieces};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::hash;
@@ -109,23 +109,14 @@ impl Term {
         Self::decode_at(bytes, 0, atoms, Place::Inside).map(|(term, _)| term)
     }
 
+    #[inline]
     pub(crate) fn decode_at(
         bytes: Bytes,
         start: usize,
         atoms: Option<Arc<[Atom]>>,
         place: Place,
     ) -> Result<(Self, usize), DecodeError> {
-        let (decoded, used) = decode::decode(bytes, start, atoms, place)?;
-        Ok((
-            match decoded {
-                Decoded::Leaf(node) => Self::leaf(node),
-                Decoded::Block(shared) => {
-                    let node = shared.nodes().first().copied().unwrap_or(Node::NIL);
-                    Self { shared: Some(shared), node }
-                }
-            },
-            used,
-        ))
+        decode::decode(bytes, start, atoms, place)
     }
 
     /// From bytes that our own encoder has just made of checked parts.
@@ -282,6 +273,18 @@ impl<'a> TermRef<'a> {
                 Context { nodes: shared.nodes(), bytes: shared.bytes(), atoms: shared.atoms() }
             }
             None => Context { nodes: &[], bytes: &[], atoms: &[] },
+        }
+    }
+
+    /// The bytes of this term where it is a whole message that lies there just as we would write it.
+    #[inline]
+    pub(crate) fn wire(&self) -> Option<&'a [u8]> {
+        let shared = self.shared?;
+        let root = shared.nodes().first()?;
+        if root.kind == self.node.kind && root.a == self.node.a && root.b == self.node.b {
+            shared.wire()
+        } else {
+            None
         }
     }
 

@@ -5,7 +5,6 @@ use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 use super::de::Deserializer;
 use super::error::{Error, Segment};
 use super::own;
-use crate::atom::AtomRef;
 use crate::error::DecodeErrorKind;
 use crate::tag::*;
 
@@ -353,13 +352,15 @@ impl<'a, 'de> de::EnumAccess<'de> for Variant<'a, 'de> {
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
-        let atom = self.deserializer.cursor.atom_ref()?;
-        let name = |atom: AtomRef<'de>| match () {
-            () if self.result && atom == "ok" => "Ok".into(),
-            () if self.result && atom == "error" => "Err".into(),
-            () => atom.as_str(),
+        let Some(atom) = self.deserializer.atom_text() else {
+            return Err(self.deserializer.expected("atom"));
         };
-        let value = seed.deserialize(Name(name(atom)))?;
+        let name = match &*atom {
+            "ok" if self.result => "Ok".into(),
+            "error" if self.result => "Err".into(),
+            _ => atom,
+        };
+        let value = seed.deserialize(Name(name))?;
         Ok((value, self))
     }
 }

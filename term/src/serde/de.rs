@@ -1,5 +1,6 @@
 //! Bytes to Rust values.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use super::own::{self, Handed};
 use super::ser::Shape;
 use crate::atom::{Atom, AtomRef};
 use crate::cursor::{Cursor, kind_of};
+use crate::decode::short_ascii;
 use crate::error::DecodeErrorKind;
 use crate::limits::Limits;
 use crate::tag::*;
@@ -115,18 +117,28 @@ impl<'de> Deserializer<'de> {
         outcome
     }
 
+    #[inline]
     fn integer<V: Visitor<'de>>(&mut self, visitor: V, expected: &str) -> Result<V::Value, Error> {
-        match self.cursor.integer_i64() {
-            Ok(value) if value >= 0 => visitor.visit_u64(value as u64),
-            Ok(value) => visitor.visit_i64(value),
-            Err(_) => self.wide(visitor, expected),
+        match *self.cursor.remaining() {
+            [SMALL_INTEGER_EXT, value, ..] => {
+                self.cursor.pass(2);
+                visitor.visit_u64(u64::from(value))
+            }
+            [INTEGER_EXT, a, b, c, d, ..] => {
+                self.cursor.pass(5);
+                visitor.visit_i64(i64::from(i32::from_be_bytes([a, b, c, d])))
+            }
+            _ => self.wide(visitor, expected),
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn wide<V: Visitor<'de>>(&mut self, visitor: V, expected: &str) -> Result<V::Value, Error> {
         if !self.cursor.is_integer() {
             return Err(self.expected(expected));
+        }
+        if let Ok(value) = self.cursor.integer_i64() {
+            return visitor.visit_i64(value);
         }
         if let Ok(value) = self.cursor.integer_u64() {
             return visitor.visit_u64(value);
@@ -146,6 +158,7 @@ impl<'de> Deserializer<'de> {
         )))
     }
 
+    #[inline]
     fn float<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         match self.cursor.peek_tag() {
             Some(NEW_FLOAT_EXT | FLOAT_EXT) => visitor.visit_f64(self.cursor.float()?),
@@ -156,36 +169,66 @@ impl<'de> Deserializer<'de> {
         }
     }
 
+    /// Text of an atom, borrowed unless it is Latin-1 of an old node; `None` where no atom stands.
+    #[inline]
+    pub(super) fn atom_text(&mut self) -> Option<Cow<'de, str>> {
+        let remaining = self.cursor.remaining();
+        if let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = remaining
+            && let Some(name) = rest.get(..usize::from(*length))
+            && short_ascii(name)
+            && let Ok(name) = std::str::from_utf8(name)
+        {
+            self.cursor.pass(2 + name.len());
+            return Some(Cow::Borrowed(name));
+        }
+        self.cursor.atom_ref().ok().map(AtomRef::as_str)
+    }
+
     /// The atom that stands here, if one does.
     pub(super) fn atom_ahead(&self) -> Option<AtomRef<'de>> {
         if self.cursor.is_atom() { self.cursor.clone().atom_ref().ok() } else { None }
     }
 
+    #[inline]
     fn text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         if self.shape != Shape::Map {
-            match self.shape {
-                Shape::Atom => {
-                    let atom = self.cursor.atom_ref().map_err(|_| self.expected("atom"))?;
-                    return own::visit_text(atom.as_str(), visitor);
-                }
-                Shape::Charlist => {
-                    let at = self.cursor.clone();
-                    let text = self.cursor.term()?.as_charlist();
-                    let Some(text) = text else {
-                        self.cursor = at;
-                        return Err(self.expected("list of code points"));
-                    };
-                    return visitor.visit_string(text);
-                }
-                _ => {}
-            }
+            return self.shaped_text(visitor);
         }
-        let Ok(bytes) = self.cursor.binary() else {
+        let [BINARY_EXT, a, b, c, d, rest @ ..] = self.cursor.remaining() else {
             return Err(self.expected("binary"));
         };
+        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let Some(bytes) = rest.get(..length) else {
+            return Err(DecodeErrorKind::Truncated.at(self.cursor.position()).into());
+        };
+        self.cursor.pass(5 + length);
         match std::str::from_utf8(bytes) {
             Ok(text) => visitor.visit_borrowed_str(text),
             Err(_) => Err(Error::new("expected binary of UTF-8 text, found other bytes")),
+        }
+    }
+
+    fn shaped_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.shape {
+            Shape::Atom => match self.atom_text() {
+                Some(text) => own::visit_text(text, visitor),
+                None => Err(self.expected("atom")),
+            },
+            Shape::Charlist => {
+                let at = self.cursor.clone();
+                let text = self.cursor.term()?.as_charlist();
+                let Some(text) = text else {
+                    self.cursor = at;
+                    return Err(self.expected("list of code points"));
+                };
+                visitor.visit_string(text)
+            }
+            shape => {
+                self.shape = Shape::Map;
+                let outcome = self.text(visitor);
+                self.shape = shape;
+                outcome
+            }
         }
     }
 
@@ -232,7 +275,14 @@ impl<'de> Deserializer<'de> {
     }
 
     /// The number of elements of a tuple, which must be `arity`.
+    #[inline]
     fn tuple_of(&mut self, arity: usize) -> Result<(), Error> {
+        if let [SMALL_TUPLE_EXT, found, ..] = *self.cursor.remaining()
+            && usize::from(found) == arity
+        {
+            self.cursor.pass(2);
+            return Ok(());
+        }
         let at = self.cursor.clone();
         match self.cursor.tuple_header() {
             Ok(found) if found == arity => Ok(()),
@@ -340,12 +390,22 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.atom_ahead() {
-            Some(atom) if atom == "true" || atom == "false" => {
-                self.cursor.atom_ref()?;
-                visitor.visit_bool(atom == "true")
+        match *self.cursor.remaining() {
+            [SMALL_ATOM_UTF8_EXT, 4, b't', b'r', b'u', b'e', ..] => {
+                self.cursor.pass(6);
+                visitor.visit_bool(true)
             }
-            _ => Err(self.expected("true or false")),
+            [SMALL_ATOM_UTF8_EXT, 5, b'f', b'a', b'l', b's', b'e', ..] => {
+                self.cursor.pass(7);
+                visitor.visit_bool(false)
+            }
+            _ => match self.atom_ahead() {
+                Some(atom) if atom == "true" || atom == "false" => {
+                    self.cursor.atom_ref()?;
+                    visitor.visit_bool(atom == "true")
+                }
+                _ => Err(self.expected("true or false")),
+            },
         }
     }
 
@@ -385,7 +445,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if let Some(atom) = self.atom_ahead()
+        if self.cursor.is_atom()
+            && let Some(atom) = self.atom_ahead()
             && (atom == "undefined" || atom == "nil")
         {
             self.cursor.atom_ref()?;
@@ -419,7 +480,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         name: &'static str,
         visitor: V,
     ) -> Result<V::Value, Error> {
-        if !name.starts_with(own::PREFIX) {
+        if !name.starts_with('$') {
             return visitor.visit_newtype_struct(self);
         }
         match name {
@@ -528,13 +589,10 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     }
 
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.cursor.peek_tag() {
-            Some(BINARY_EXT) => self.text(visitor),
-            Some(tag) if crate::skip::is_atom(tag) => {
-                let atom = self.cursor.atom_ref()?;
-                own::visit_text(atom.as_str(), visitor)
-            }
-            _ => Err(self.expected("atom")),
+        match self.atom_text() {
+            Some(text) => own::visit_text(text, visitor),
+            None if self.cursor.peek_tag() == Some(BINARY_EXT) => self.text(visitor),
+            None => Err(self.expected("atom")),
         }
     }
 

@@ -1,0 +1,247 @@
+//! Decoding, encoding and cloning against eetf, erltf, libei and the BEAM: one process, rounds of all interleaved, medians.
+//!
+//! `cargo bench -p term --bench codec` prints three tables. A number after `--` is how many rounds (31 unless told); with
+//! CODEC_RUST_ONLY set, libei and the BEAM sit out.
+
+mod messages;
+mod peers;
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bytes::Bytes;
+use serde::Deserialize;
+use term::{Cursor, Pid, Term};
+
+use messages::Message;
+use peers::Peer;
+
+/// How long one measurement should take: long against the clock's grain, short against a neighbour's interruptions.
+const SAMPLE: Duration = Duration::from_micros(1500);
+
+fn main() -> Result<()> {
+    let rounds = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(31);
+    let mut peers =
+        if std::env::var_os("CODEC_RUST_ONLY").is_some() { Vec::new() } else { Peer::all() };
+    let messages = messages::all();
+    println!("## Decode, ns (times the walk)\n");
+    table(&messages, rounds, &mut peers, 'd', decoders)?;
+    println!("\n## Encode into a reused buffer, ns (times ours)\n");
+    table(&messages, rounds, &mut peers, 'e', encoders)?;
+    println!("\n## Clone and vectored output, ns\n");
+    table(&messages, rounds, &mut [], 'c', others)?;
+    Ok(())
+}
+
+/// Something to be timed.
+type Candidate<'a> = (&'static str, Run<'a>);
+
+/// Measures all candidates on all messages, in turns.
+fn table(
+    messages: &[Message],
+    rounds: usize,
+    peers: &mut [Peer],
+    verb: char,
+    candidates: for<'a> fn(&'a Message) -> Vec<Candidate<'a>>,
+) -> Result<()> {
+    for message in messages {
+        let mut candidates = candidates(message);
+        let mut repeats: Vec<u64> = candidates.iter_mut().map(|(_, run)| calibrate(run)).collect();
+        let mut samples: Vec<Vec<f64>> = vec![Vec::new(); candidates.len() + peers.len()];
+        for peer in peers.iter_mut() {
+            peer.load(&message.bytes)?;
+            let once = peer.time(verb, 3)?;
+            repeats.push((SAMPLE.as_nanos() as f64 / once).max(1.0) as u64);
+        }
+        for _ in 0..rounds {
+            for (at, (_, run)) in candidates.iter_mut().enumerate() {
+                let begin = Instant::now();
+                (0..repeats[at]).for_each(|_| run());
+                samples[at].push(begin.elapsed().as_nanos() as f64 / repeats[at] as f64);
+            }
+            for (number, peer) in peers.iter_mut().enumerate() {
+                let at = candidates.len() + number;
+                samples[at].push(peer.time(verb, repeats[at])?);
+            }
+        }
+        // Ratios are medians of the ratios of each round, so that a slow moment of the machine cancels out.
+        let ratio = |at: usize| {
+            median(samples[at].iter().zip(&samples[0]).map(|(this, base)| this / base).collect())
+        };
+        print!("{:28} {:>8} B", message.name, message.bytes.len());
+        let names =
+            candidates.iter().map(|(name, _)| *name).chain(peers.iter().map(|peer| peer.name));
+        for (at, name) in names.enumerate() {
+            print!(" | {name} {:.0} ({:.2})", median(samples[at].clone()), ratio(at));
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn calibrate(run: &mut dyn FnMut()) -> u64 {
+    let mut repeats = 1;
+    loop {
+        let begin = Instant::now();
+        (0..repeats).for_each(|_| run());
+        let took = begin.elapsed();
+        if took >= SAMPLE {
+            return (repeats as f64 * SAMPLE.as_nanos() as f64 / took.as_nanos() as f64).max(1.0)
+                as u64;
+        }
+        repeats *= 2;
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The walk first: everything else is measured against it.
+fn decoders(message: &Message) -> Vec<Candidate<'_>> {
+    let shared = Bytes::from(message.bytes.clone());
+    // A frame from the network is shared already; `Bytes` makes that of a vector at the first clone.
+    drop(shared.clone());
+    let mut all: Vec<Candidate<'_>> = vec![
+        ("walk", Box::new(|| drop(black_box(Cursor::new(&message.bytes[1..], &[]).skip_term())))),
+        ("term", Box::new(move || drop(black_box(Term::decode(shared.clone()))))),
+    ];
+    if let Some(typed) = typed_reader(message) {
+        all.push(("serde", typed));
+    }
+    all.push(("eetf", Box::new(|| drop(black_box(eetf::Term::decode(&message.bytes[..]))))));
+    all.push(("erltf", Box::new(|| drop(black_box(erltf::decode(&message.bytes))))));
+    all
+}
+
+fn encoders(message: &Message) -> Vec<Candidate<'_>> {
+    let term = Term::decode(message.bytes.clone()).unwrap();
+    let theirs = eetf::Term::decode(&message.bytes[..]).unwrap();
+    let erltf = erltf::decode(&message.bytes).unwrap();
+    let mut buffer = Vec::with_capacity(2 * message.bytes.len());
+    let mut their_buffer = Vec::with_capacity(2 * message.bytes.len());
+    vec![
+        (
+            "term",
+            Box::new(move || {
+                buffer.clear();
+                buffer.push(131);
+                term.encode_into(&mut buffer);
+                black_box(&buffer);
+            }),
+        ),
+        (
+            "eetf",
+            Box::new(move || {
+                their_buffer.clear();
+                let _ = theirs.encode(&mut their_buffer);
+                black_box(&their_buffer);
+            }),
+        ),
+        ("erltf", Box::new(move || drop(black_box(erltf::encode(&erltf))))),
+    ]
+}
+
+fn others(message: &Message) -> Vec<Candidate<'_>> {
+    let term = Term::decode(message.bytes.clone()).unwrap();
+    let other = term.clone();
+    vec![
+        ("clone", Box::new(move || drop(black_box(term.clone())))),
+        ("pieces", Box::new(move || drop(black_box(other.encode_pieces())))),
+    ]
+}
+
+/// The types a program would read the everyday messages into.
+fn typed_reader(message: &Message) -> Option<Run<'_>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    #[allow(dead_code, reason = "only read")]
+    enum Request {
+        Foo(i64),
+        Add(i64),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    #[allow(dead_code, reason = "only read")]
+    enum Call {
+        Call(Pid, Request),
+        #[serde(rename = "$gen_call")]
+        GenCall((Pid, Term), Request),
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "only read")]
+    struct Point<'a>(#[serde(borrow)] Name<'a>, i64, i64, i64, i64);
+
+    /// An atom, borrowed.
+    struct Name<'a>(&'a str);
+
+    impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            term::serde::atom::deserialize(deserializer).map(Self)
+        }
+    }
+
+    macro_rules! keys {
+        ($($number:ident $text:ident $float:ident $atom:ident $tuple:ident)*) => {
+            #[derive(Deserialize)]
+            #[allow(dead_code, reason = "only read")]
+            struct Keys<'a> {
+                $($number: i64, $text: &'a str, $float: f64, #[serde(borrow)] $atom: Name<'a>, $tuple: Point<'a>,)*
+            }
+        };
+    }
+    keys! {
+        key_00 key_01 key_02 key_03 key_04
+        key_05 key_06 key_07 key_08 key_09
+        key_10 key_11 key_12 key_13 key_14
+        key_15 key_16 key_17 key_18 key_19
+    }
+
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "only read")]
+    struct User<'a>(#[serde(borrow)] Name<'a>, i64, &'a str, f64, bool, (Name<'a>, i64));
+
+    /// As many as there are, without keeping them.
+    struct Users;
+
+    impl<'de> Deserialize<'de> for Users {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Users;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("users")
+                }
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                    self,
+                    mut users: A,
+                ) -> Result<Users, A::Error> {
+                    while let Some(user) = users.next_element::<User<'de>>()? {
+                        black_box(user.0.0);
+                    }
+                    Ok(Users)
+                }
+            }
+            deserializer.deserialize_seq(Visitor)
+        }
+    }
+
+    fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Run<'a> {
+        assert!(term::from_bytes::<T>(bytes).is_ok(), "{:?}", term::from_bytes::<T>(bytes).err());
+        Box::new(move || drop(black_box(term::from_bytes::<T>(bytes))))
+    }
+
+    match message.name.split(' ').next()? {
+        "a" | "b" => Some(read::<Call>(&message.bytes)),
+        "c" => Some(read::<Keys<'_>>(&message.bytes)),
+        "e" => Some(read::<Users>(&message.bytes)),
+        _ => None,
+    }
+}
+
+/// What is run.
+type Run<'a> = Box<dyn FnMut() + 'a>;
