@@ -29,7 +29,7 @@
 //! | [`epmd`] | who listens on which port: asking, registering, serving |
 //! | [`carrier`] | the transmission channel |
 //! | [`proto`] | the distribution protocol without I/O: bytes in, events and bytes out |
-//! | `bridge` | control messages to signals, and back |
+//! | [`bridge`] | control messages to signals, and back |
 //! | `conn` | connections: handshake, reading, writing, ticks, who is connected |
 //! | `service` | processes that every Erlang node has: `net_kernel`, the group leader |
 //! | `telemetry` | what is counted |
@@ -52,6 +52,7 @@
 //! writes and ticks even when all of them compute. What computes for long is better a thread of its own
 //! ([`Node::spawn_thread`]).
 
+pub mod bridge;
 pub mod carrier;
 pub mod config;
 pub mod cookie;
@@ -60,7 +61,6 @@ pub mod error;
 pub mod name;
 pub mod proto;
 
-mod bridge;
 mod builder;
 mod conn;
 mod node;

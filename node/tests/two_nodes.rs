@@ -5,17 +5,21 @@ mod support;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use mailbox::{Dest, Exit, MonitorOptions, Nodes, Process, Received};
-use node::carrier::Tcp;
+use mailbox::{Exit, Nodes, Process, Received};
+use node::Flags;
 use node::{Cookie, DownReason, EpmdMode, Node, NodeEvent, NodeKind};
 use support::memory::Memory;
+use support::peer;
 use term::{Atom, IntoAtom, Pid, Term, term};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(5);
 
 fn builder(name: &str, memory: &Memory) -> Result<node::Builder> {
-    Ok(Node::builder(name).cookie(Cookie::new("secret")?).epmd(EpmdMode::None).carrier(memory.clone()))
+    Ok(Node::builder(name)
+        .cookie(Cookie::new("secret")?)
+        .epmd(EpmdMode::None)
+        .carrier(memory.clone()))
 }
 
 async fn pair(memory: &Memory) -> Result<(Node, Node)> {
@@ -58,7 +62,7 @@ async fn the_first_send_connects_and_what_is_sent_meanwhile_arrives_in_order() -
     }
     assert_eq!(a.nodes(Nodes::Hidden), [name(&b)?]);
     assert_eq!(b.nodes(Nodes::Connected), [name(&a)?]);
-    assert_eq!(b.nodes(Nodes::Visible), []);
+    assert!(b.nodes(Nodes::Visible).is_empty());
     Ok(())
 }
 
@@ -83,7 +87,10 @@ async fn a_lost_connection_is_told_once_to_links_monitors_and_subscribers() -> R
                 exits += 1;
             }
             Received::Down { reference, reason, .. } => {
-                ensure!(reference == monitor && reason.is_atom("noconnection"), "{reference} {reason}");
+                ensure!(
+                    reference == monitor && reason.is_atom("noconnection"),
+                    "{reference} {reason}"
+                );
                 downs += 1;
             }
             Received::NodeDown(node) => {
@@ -94,10 +101,18 @@ async fn a_lost_connection_is_told_once_to_links_monitors_and_subscribers() -> R
         }
     }
     assert_eq!((exits, downs, nodedowns), (1, 1, 1));
-    assert!(timeout(Duration::from_millis(200), me.receive::<Received>()).await.is_err(), "told twice");
-    assert_eq!(events.next().await, Some(NodeEvent::Up { node: name(&b)?, kind: NodeKind::Hidden }));
+    assert!(
+        timeout(Duration::from_millis(200), me.receive::<Received>()).await.is_err(),
+        "told twice"
+    );
+    assert_eq!(
+        events.next().await,
+        Some(NodeEvent::Up { node: name(&b)?, kind: NodeKind::Hidden })
+    );
     match events.next().await {
-        Some(NodeEvent::Down { node, reason: DownReason::ConnectionClosed(_), .. }) => assert_eq!(node, name(&b)?),
+        Some(NodeEvent::Down { node, reason: DownReason::ConnectionClosed(_), .. }) => {
+            assert_eq!(node, name(&b)?)
+        }
         other => anyhow::bail!("{other:?}"),
     }
     Ok(())
@@ -133,7 +148,7 @@ async fn another_cookie_is_refused_and_who_waited_is_told() -> Result<()> {
         other => anyhow::bail!("{other:?}"),
     }
     assert!(!a.connect(&name(&b)?).await);
-    assert_eq!(b.nodes(Nodes::Connected), []);
+    assert!(b.nodes(Nodes::Connected).is_empty());
     assert_eq!(b.stats().refused, 2);
     Ok(())
 }
@@ -222,7 +237,7 @@ async fn two_nodes_that_dial_each_other_at_once_end_up_with_one_connection() -> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_connection_lives_on_ticks_and_a_silent_peer_is_cut_within_its_time() -> Result<()> {
+async fn an_idle_connection_lives_on_ticks() -> Result<()> {
     let memory = Memory::default();
     let (a, b) = pair(&memory).await?;
     assert!(a.connect(&name(&b)?).await);
@@ -233,6 +248,39 @@ async fn an_idle_connection_lives_on_ticks_and_a_silent_peer_is_cut_within_its_t
     // An empty frame each quarter of a minute: 240 in the hour, 4 bytes each, and nothing else.
     assert!((200 * 4..300 * 4).contains(&traffic.bytes_out), "{traffic:?}");
     assert_eq!(traffic.messages_out, 0);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_cut_between_three_and_five_quarters_of_the_ticktime() -> Result<()> {
+    let memory = Memory::default();
+    let (a, _) = pair(&memory).await?;
+    let mut events = a.events();
+    let began = tokio::time::Instant::now();
+    let mut silent =
+        peer::connect(&memory, &peer::at(&a)?, "a@here", "silent@here", Flags::offered()).await?;
+    silent.ended().await?;
+    let lasted = began.elapsed();
+    assert!((45..=75).contains(&lasted.as_secs()), "{lasted:?}");
+    assert!(matches!(events.next().await, Some(NodeEvent::Up { .. })));
+    match events.next().await {
+        Some(NodeEvent::Down { reason, .. }) => assert_eq!(reason, DownReason::NetTickTimeout),
+        other => anyhow::bail!("{other:?}"),
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_only_ticks_is_kept() -> Result<()> {
+    let memory = Memory::default();
+    let (a, _) = pair(&memory).await?;
+    let mut ticking =
+        peer::connect(&memory, &peer::at(&a)?, "a@here", "ticking@here", Flags::offered()).await?;
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        ticking.send(&[]).await?;
+    }
+    assert_eq!(a.nodes(Nodes::Connected), [Atom::new("ticking@here")?]);
     Ok(())
 }
 

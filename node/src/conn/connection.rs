@@ -14,6 +14,7 @@ use super::outbox::{Bounds, Outbox, Pushed, Refused};
 use crate::carrier::Address;
 use crate::proto::flags::Flags;
 use crate::proto::handshake::Peer;
+use crate::proto::tick;
 use crate::telemetry::{Traffic, TrafficStats};
 
 /// What a handshake came to.
@@ -167,6 +168,14 @@ impl Connection {
             }
             fewer.await;
         }
+    }
+
+    /// What the ticker judges by.
+    pub(crate) fn seen(&self) -> tick::Traffic {
+        let TrafficStats { bytes_in, bytes_out, .. } = self.traffic.snapshot();
+        // A tick that is queued and not yet written counts too early, and only until it is.
+        let written = bytes_out.wrapping_sub(self.outbox.ticked());
+        tick::Traffic { read: bytes_in, written, pending: self.outbox.is_pending() }
     }
 
     pub(crate) fn info(&self) -> ConnectionInfo {

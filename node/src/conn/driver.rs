@@ -18,7 +18,7 @@ use super::writer::{self, Pen};
 use crate::carrier::{Address, Channel, Incoming};
 use crate::proto::handshake::HandshakeError;
 use crate::proto::handshake::acceptor::Decision;
-use crate::proto::tick::{self, Ticker, Verdict};
+use crate::proto::tick::{Ticker, Verdict};
 
 /// How long what is queued may take to leave when a connection is ended in order.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -171,13 +171,7 @@ async fn tend(hub: &Hub, connection: &Connection) {
         if timeout_at(deadline, connection.closing()).await.is_ok() {
             return;
         }
-        let traffic = connection.traffic.snapshot();
-        let traffic = tick::Traffic {
-            read: traffic.bytes_in,
-            written: traffic.bytes_out,
-            pending: connection.outbox.is_pending(),
-        };
-        match ticker.tick(Instant::now().into_std(), traffic) {
+        match ticker.tick(Instant::now().into_std(), connection.seen()) {
             Verdict::Quiet => {}
             Verdict::SendTick => connection.outbox.tick(),
             Verdict::PeerSilent => connection.close(DownReason::NetTickTimeout),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::writer::Pen;
-use crate::proto::tick::{self, Ticker, Verdict};
+use crate::proto::tick::{Ticker, Verdict};
 
 /// How long what was sent may wait for its task: long beside the microseconds it takes when all is well, short beside what
 /// anybody waiting for an answer notices. While there is traffic, the thread looks this often.
@@ -160,20 +160,19 @@ impl Shared {
 
 impl Watched {
     fn look(&mut self, now: Instant, connection: &Connection, pen: &Pen) -> bool {
-        let traffic = connection.traffic.snapshot();
-        let pending = connection.outbox.is_pending();
-        let seen = tick::Traffic { read: traffic.bytes_in, written: traffic.bytes_out, pending };
+        let seen = connection.seen();
+        let (pending, written) = (seen.pending, seen.written);
         // That nothing was read says nothing here, where nothing reads: the connection's own task judges that.
         let mut ticked = false;
         if self.ticker.tick(now, seen) == Verdict::SendTick {
             connection.outbox.tick();
             ticked = true;
         }
-        let idle = traffic.bytes_out == self.written;
+        let idle = written == self.written;
         if pending && self.pending && idle {
             pen.nudge(connection);
         }
-        (self.written, self.pending) = (traffic.bytes_out, pending || ticked);
+        (self.written, self.pending) = (written, pending || ticked);
         pending || ticked || !idle
     }
 }

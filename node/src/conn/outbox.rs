@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -62,6 +62,7 @@ pub(crate) struct Outbox {
     bounds: Bounds,
     /// Bytes in all queues and in the write that goes on.
     bytes: AtomicUsize,
+    ticks: AtomicU64,
     room: Notify,
 }
 
@@ -153,6 +154,7 @@ impl Outbox {
             nobody,
             bounds,
             bytes: AtomicUsize::new(0),
+            ticks: AtomicU64::new(0),
             room: Notify::new(),
         }
     }
@@ -192,9 +194,15 @@ impl Outbox {
         if queues.state != State::Open || !queues.next.is_empty() || !queues.large.is_empty() {
             return;
         }
+        self.ticks.fetch_add(1, Ordering::Relaxed);
         queues.next.buffer().extend_from_slice(&TICK);
         queues.held += TICK.len();
         self.publish_and_wake(queues);
+    }
+
+    /// Bytes of all ticks so far.
+    pub(crate) fn ticked(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed) * TICK.len() as u64
     }
 
     /// Moves what is to be written next into `batch`, which is empty. With nothing there, remembers whom to wake.

@@ -1,0 +1,4 @@
+//! What several test files use.
+
+pub mod memory;
+pub mod peer;
