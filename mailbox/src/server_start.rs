@@ -264,7 +264,7 @@ where
     }
 }
 
-fn not_spawned(runtime: &Runtime, error: SpawnError) -> StartError {
+pub(crate) fn not_spawned(runtime: &Runtime, error: SpawnError) -> StartError {
     match &error {
         SpawnError::Name(RegisterError::Taken(name)) => match runtime.whereis(name) {
             Some(pid) => StartError::AlreadyStarted(pid),

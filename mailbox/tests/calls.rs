@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use mailbox::{
-    AliasMode, CallError, Caller, Exit, MultiReply, Payload, Process, Reason, Received, Requests, Runtime,
+    AliasMode, CallError, Caller, Exit, MultiReply, Payload, Process, Reason, Received, Requests,
+    Runtime,
 };
 use serde::{Deserialize, Serialize};
 use term::{Atom, IntoAtom, Pid, Term, term};
@@ -20,7 +21,10 @@ async fn next_call(process: &mut Process) -> Result<(Caller, Term), Reason> {
             && tuple.get(0).is_some_and(|tag| tag.is_atom("$gen_call"))
         {
             let from = tuple.get(1).unwrap().to_term();
-            return Ok((Caller::from_term(&from, process).unwrap(), tuple.get(2).unwrap().to_term()));
+            return Ok((
+                Caller::from_term(&from, process).unwrap(),
+                tuple.get(2).unwrap().to_term(),
+            ));
         }
     }
 }
@@ -287,9 +291,18 @@ async fn a_cast_arrives_as_gen_server_has_it() {
     me.cast("me", ("set", 1));
     runtime.cast(("me", "rust@host"), "x".into_atom()).unwrap();
     me.abcast(["rust@host"], "me", 7);
-    assert_eq!(me.receive::<Term>().await.unwrap(), Term::from((Atom::from_static("$gen_cast"), ("set", 1))));
-    assert_eq!(me.receive::<Term>().await.unwrap(), Term::from((Atom::from_static("$gen_cast"), term!('x))));
-    assert_eq!(me.receive::<Term>().await.unwrap(), Term::from((Atom::from_static("$gen_cast"), 7)));
+    assert_eq!(
+        me.receive::<Term>().await.unwrap(),
+        Term::from((Atom::from_static("$gen_cast"), ("set", 1)))
+    );
+    assert_eq!(
+        me.receive::<Term>().await.unwrap(),
+        Term::from((Atom::from_static("$gen_cast"), term!('x)))
+    );
+    assert_eq!(
+        me.receive::<Term>().await.unwrap(),
+        Term::from((Atom::from_static("$gen_cast"), 7))
+    );
     assert!(runtime.cast("me", f64::INFINITY).is_err());
 }
 
@@ -327,7 +340,10 @@ async fn requests_are_answered_in_any_order() {
         requests.next(&mut me).await.unwrap(),
         Some(("nobody", Err(CallError::NotThere)))
     ));
-    assert_eq!(requests.next_timeout(&mut me, Duration::from_millis(20)).await, Err(CallError::TimedOut));
+    assert_eq!(
+        requests.next_timeout(&mut me, Duration::from_millis(20)).await,
+        Err(CallError::TimedOut)
+    );
     for (caller, request) in callers.into_iter().rev() {
         caller.reply(request);
     }
@@ -349,7 +365,10 @@ async fn a_response_can_be_waited_for_in_turns() {
     assert_eq!(me.wait_response(&mut pending, Duration::from_millis(10)).await, Ok(None));
     next_call(&mut peer).await.unwrap().0.reply(7);
     assert_eq!(me.wait_response(&mut pending, Duration::from_secs(5)).await, Ok(Some(7)));
-    assert!(matches!(me.wait_response(&mut pending, Duration::ZERO).await, Err(CallError::Refused(_))));
+    assert!(matches!(
+        me.wait_response(&mut pending, Duration::ZERO).await,
+        Err(CallError::Refused(_))
+    ));
 }
 
 #[tokio::test]
@@ -396,7 +415,8 @@ fn a_thread_calls_as_a_task_does() {
             result.send(process.call::<i64>(&doubler, 21).blocking()).unwrap();
             result.send(process.call::<i64>("nobody", 21).blocking()).unwrap();
             let mut peer = process.runtime().attach().unwrap();
-            let late = process.call::<i64>(&peer.pid(), 1).timeout(Duration::from_millis(20)).blocking();
+            let late =
+                process.call::<i64>(&peer.pid(), 1).timeout(Duration::from_millis(20)).blocking();
             result.send(late).unwrap();
             let asked: Payload = peer.receive_blocking().unwrap();
             assert!(asked.into_call().is_ok());
