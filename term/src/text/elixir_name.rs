@@ -141,11 +141,11 @@ fn escape_character(out: &mut (impl Write + ?Sized), character: char) -> fmt::Re
 fn classify(name: &str) -> Class {
     const NOT_CALLABLE: [&str; 9] = ["%", "%{}", "{}", "<<>>", "...", "..", ".", "..//", "->"];
     const QUOTED: [&str; 4] = ["::", "^^^", "~~~", "<|>"];
-    const OPERATORS: [&str; 45] = [
+    const OPERATORS: [&str; 44] = [
         "&", "!", "^", "not", "+", "-", "@", "<-", "\\\\", "when", "|", "=", "||", "|||", "or",
         "&&", "&&&", "and", "==", "!=", "=~", "===", "!==", "<", "<=", ">=", ">", "|>", "<<<",
-        ">>>", "<~", "~>", "<<~", "~>>", "<~>", "in", "//", "++", "--", "<>", "+++", "---", "*",
-        "/", "**",
+        ">>>", "<~", "~>", "<<~", "~>>", "<~>", "in", "++", "--", "<>", "+++", "---", "*", "/",
+        "**",
     ];
     if NOT_CALLABLE.contains(&name) {
         return Class::NotCallable;
@@ -172,20 +172,63 @@ fn is_alias(name: &str) -> bool {
 
 /// What Elixir's tokenizer makes of a name.
 ///
-/// It also quotes names that are not in normal form C or mix scripts that look alike. Without its tables we take a
-/// combining mark for a sign of the first, and do not look for the second.
+/// Beyond ASCII it has Unicode's tables of letters that identifiers may have, of scripts that may be mixed, and of normal
+/// form C. We know the letters of the scripts below, one code point each; any other makes quotes, which read back as the same atom.
 fn identifier(name: &str) -> Class {
     let body = name.strip_suffix(['!', '?']).unwrap_or(name);
-    let mut characters = body.chars();
-    let Some(first) = characters.next() else { return Class::Other };
-    let starts = first == '_' || unicode_ident::is_xid_start(first);
-    let goes_on = |c: char| {
-        c == '@'
-            || unicode_ident::is_xid_continue(c) && !matches!(c, '\u{300}'..='\u{36f}' | '\u{b7}')
-    };
-    // U+00B5 is normalised to the Greek letter, so it is never in normal form.
-    if !starts || !characters.all(goes_on) || body.contains('\u{b5}') {
+    let mut scripts = 0;
+    for (at, character) in body.char_indices() {
+        scripts |= match character {
+            'a'..='z' | 'A'..='Z' => LATIN,
+            '_' => 0,
+            '0'..='9' | '@' | '·' if at > 0 => 0,
+            _ => match letter(character) {
+                Some(script) => script,
+                None => return Class::Other,
+            },
+        };
+    }
+    let mixed = scripts.count_ones() > 1
+        && scripts & !(LATIN | HAN | KANA) != 0
+        && scripts & !(LATIN | HAN | HANGUL) != 0;
+    let Some(first) = body.chars().next() else { return Class::Other };
+    if mixed {
         return Class::Other;
     }
     if first.is_uppercase() || body.contains('@') { Class::NotCallable } else { Class::Identifier }
+}
+
+const LATIN: u8 = 1;
+const GREEK: u8 = 2;
+const CYRILLIC: u8 = 4;
+const HAN: u8 = 8;
+const KANA: u8 = 16;
+const HANGUL: u8 = 32;
+
+/// The script of a letter beyond ASCII that an identifier may have. (Compatibility forms such as `ĳ` or `ﬁ` it may not.)
+const fn letter(character: char) -> Option<u8> {
+    Some(match character {
+        'À'..='Ö' | 'Ø'..='ö' | 'ø'..='ı' | 'Ĵ'..='ľ' | 'Ł'..='ň' | 'Ŋ'..='ž' => LATIN,
+        'Ə'
+        | 'ə'
+        | 'Ơ'
+        | 'ơ'
+        | 'Ư'
+        | 'ư'
+        | 'Ǎ'..='ǜ'
+        | 'Ǟ'..='ǣ'
+        | 'Ǧ'..='ǰ'
+        | 'Ǵ'
+        | 'ǵ'
+        | 'Ǹ'..='ț' => LATIN,
+        'Ȟ' | 'ȟ' | 'Ȧ'..='ȳ' | 'Ḁ'..='ẙ' | 'ẞ' | 'Ạ'..='ỹ' => LATIN,
+        // Stands for the micro sign as well, and so with any script.
+        'μ' => 0,
+        'Ά' | 'Έ'..='Ί' | 'Ό' | 'Ύ'..='Ρ' | 'Σ'..='ώ' => GREEK,
+        'Ѐ'..='џ' | 'Ҋ'..='ӿ' | 'Ԑ'..='ԩ' | 'Ԯ' | 'ԯ' => CYRILLIC,
+        '々'..='〇' | '㐀'..='䶿' | '一'..='鿿' => HAN,
+        'ぁ'..='ゖ' | 'ゝ' | 'ゞ' | 'ァ'..='ヺ' | 'ー'..='ヾ' => KANA,
+        '가'..='힣' => HANGUL,
+        _ => return None,
+    })
 }

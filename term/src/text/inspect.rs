@@ -44,7 +44,8 @@ pub enum Charlists {
 ///   the module, in the order of its definition, unless the module prints itself otherwise (`1..2`, `~D[2024-02-29]`).
 /// * Closures print as where their module is not loaded: `#Function<1.234/2 in :module>`.
 /// * Pids, ports and references of other nodes print with the node's name: see [`Format`](super::Format).
-/// * Atoms beyond ASCII that mix scripts, or that are not in normal form C but have no combining mark, are not put in quotes.
+/// * An atom with letters of rarer scripts (other than Latin, Greek, Cyrillic, Chinese, Japanese, Korean) is put in quotes: the same
+///   atom, where Elixir sometimes leaves them out.
 /// * A native record (OTP 29) prints as `~p` prints it.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "prints when displayed"]
@@ -471,13 +472,17 @@ fn is_keyword(context: Context<'_>, mut chain: Chain) -> bool {
     }
 }
 
-/// `&Module.function/2`.
+/// `&Module.function/2`. `Function.info/1`, which `inspect` asks, makes `nil` of `undefined`.
 fn export(out: &mut dyn Write, context: Context<'_>, node: Node) -> fmt::Result {
     let part = |nth: usize| context.at(node.first() + nth);
+    let nil = Atom::from_static("nil");
+    let name = |nth: usize| {
+        context.atom(part(nth)).map(|atom| if atom == "undefined" { nil.as_ref() } else { atom })
+    };
     out.write_char('&')?;
-    context.atom(part(0)).map_or(Ok(()), |module| write_literal(out, module))?;
+    name(0).map_or(Ok(()), |module| write_literal(out, module))?;
     out.write_char('.')?;
-    context.atom(part(1)).map_or(Ok(()), |function| write_function(out, function))?;
+    name(1).map_or(Ok(()), |function| write_function(out, function))?;
     write!(out, "/{}", part(2).b as i64)
 }
 

@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod beam;
+mod bounds;
+mod inspect;
 mod parse;
 mod print;

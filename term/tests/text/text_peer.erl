@@ -1,7 +1,7 @@
 %% What runs on the BEAM beside the tests of text: makes terms, and says how this release prints and reads them.
 %% One line of base64 for each case, so that nothing on the way can change a byte.
 -module(text_peer).
--export([print/2, floats/2, nasty/0, native/0, wide/2, parse/1, scanned/2, segments/2, words/0]).
+-export([print/2, floats/2, nasty/0, native/0, wide/2, parse/1, scanned/2, segments/2, words/0, terms/2, nasties/0, atoms/0]).
 
 %% Random terms.
 print(Seed, Count) ->
@@ -84,19 +84,27 @@ segment() ->
 
 pick(List) -> lists:nth(rand:uniform(length(List)), List).
 
+%% For Elixir, which prints them itself.
+terms(Seed, Count) ->
+    rand:seed(exsss, {Seed, Seed, Seed}),
+    [term(rand:uniform(5)) || _ <- lists:seq(1, Count)].
+
 %% Atoms of all short names, for whoever quotes them.
 words() ->
+    [begin
+         show(A),
+         show(erlang:make_fun(A, f, 1)),
+         show(erlang:make_fun(m, A, 2))
+     end || A <- atoms()],
+    done().
+
+atoms() ->
     Reserved = ['after', 'and', 'andalso', 'band', 'begin', 'bnot', 'bor', 'bsl', 'bsr', 'bxor', 'case', 'catch', 'cond', 'div',
                 'else', 'end', 'fun', 'if', 'let', 'maybe', 'not', 'of', 'or', 'orelse', 'receive', 'rem', 'try', 'when', 'xor',
                 'query', 'spec', 'record', 'module', 'none', 'true'],
     Codes = lists:seq(0, 600) ++ [8364, 16#fffd, 16#10000, 16#10ffff],
     Names = [[C] || C <- Codes] ++ [[$a, C] || C <- Codes] ++ [[$a, C, $b] || C <- Codes],
-    [begin
-         show(A),
-         show(erlang:make_fun(A, f, 1)),
-         show(erlang:make_fun(m, A, 2))
-     end || A <- Reserved ++ [list_to_atom(N) || N <- Names]],
-    done().
+    Reserved ++ [list_to_atom(N) || N <- Names].
 
 native() ->
     %% Built at run time, since older releases cannot read the source.
