@@ -36,6 +36,7 @@ use crate::process::Process;
 ///
 /// impl Server for Counter {
 ///     type Call = Call;
+///     type Reply = i64;
 ///     type Cast = Term;
 ///     type Info = Term;
 ///
@@ -62,6 +63,8 @@ use crate::process::Process;
 pub trait Server: Sized + Send + 'static {
     /// What is called for.
     type Call: DeserializeOwned + Send + 'static;
+    /// What a call is answered with: [`Term`] where that differs from call to call.
+    type Reply: Serialize + Send + 'static;
     /// What is cast.
     type Cast: DeserializeOwned + Send + 'static;
     /// Every other message, exits and `DOWN`s among them.
@@ -85,7 +88,7 @@ pub trait Server: Sized + Send + 'static {
         call: Self::Call,
         from: Caller,
         process: &mut Process,
-    ) -> impl Future<Output = Reply<impl Serialize + Send + 'static>> + Send;
+    ) -> impl Future<Output = Reply<Self::Reply>> + Send;
 
     /// A cast (`handle_cast/2`). Unless written, a server takes none: it is logged and ignored.
     fn cast(

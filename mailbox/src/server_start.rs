@@ -146,7 +146,7 @@ impl Process {
 /// # use term::{IntoAtom, Term};
 /// # #[derive(Default)] struct Counter(i64);
 /// # impl Server for Counter {
-/// #     type Call = Term; type Cast = Term; type Info = Term;
+/// #     type Call = Term; type Reply = i64; type Cast = Term; type Info = Term;
 /// #     async fn call(&mut self, _: Term, _: Caller, _: &mut Process) -> Reply<i64> { Reply::Now(self.0) }
 /// # }
 /// # #[tokio::main(flavor = "current_thread")]
