@@ -18,7 +18,7 @@ use crate::link::Links;
 use crate::monitor::{Monitors, Watchers};
 use crate::nodedown::NodeMonitor;
 use crate::outbound::Connection;
-use crate::queue::{self, Bound, Channel, Message, Overflow};
+use crate::queue::{Bound, Channel, Message, Overflow, Queue};
 use crate::runtime::Runtime;
 use crate::spawn_request::PendingSpawns;
 use crate::sync::{Mutex, MutexGuard};
@@ -30,25 +30,23 @@ pub(crate) struct Cell {
     runtime: Runtime,
     /// An exit signal has been accepted, or the process has ended: nothing it does counts any longer.
     doomed: AtomicBool,
+    /// The queue is empty, and the task will be woken by whatever comes: its receiver need not take the lock to learn so.
+    calm: AtomicBool,
     channel: Option<Box<Channel>>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    ring: VecDeque<Message>,
+    queue: Queue,
     /// The task's own, set when it first runs; what a receiver outside a task left last.
     waker: Option<Waker>,
-    /// Of a receive inside a combinator that polls its parts on their own wakers.
-    inner_waker: Option<Box<Waker>>,
-    /// A receiver has found the ring empty.
+    /// Messages that a selective receive has passed over; they live in the other half.
+    passed_over: u32,
+    /// A receiver has found the queue empty.
     waiting: bool,
     stage: Stage,
     pub(crate) trap_exit: bool,
-    /// Messages that a selective receive has passed over; they live in the other half.
-    passed_over: u32,
-    reason: Option<Box<Reason>>,
-    bound: Option<Box<BoundState>>,
     relations: Option<Box<Relations>>,
 }
 
@@ -83,8 +81,13 @@ pub(crate) struct Relations {
     pub(crate) name: Option<Atom>,
     /// `None`: the runtime's.
     pub(crate) group_leader: Option<Pid>,
-    /// Priority messages, ahead of the ring.
+    /// Priority messages, ahead of the queue.
     pub(crate) urgent: VecDeque<Message>,
+    /// Of a receive inside a combinator that polls its parts on their own wakers.
+    inner_waker: Option<Waker>,
+    /// Why it is to end.
+    reason: Option<Reason>,
+    bound: Option<BoundState>,
 }
 
 /// What a closed process leaves to be told to others, and to be dropped outside its lock.
@@ -92,23 +95,22 @@ pub(crate) struct Relations {
 pub(crate) struct Remains {
     pub(crate) reason: Reason,
     pub(crate) relations: Option<Box<Relations>>,
-    _ring: VecDeque<Message>,
+    _queue: Queue,
     _waker: Option<Waker>,
-    _inner_waker: Option<Box<Waker>>,
 }
 
 impl Cell {
     pub(crate) fn new(number: Number, runtime: Runtime, birth: Birth) -> Arc<Self> {
-        let state = State {
-            trap_exit: birth.trap_exit,
-            bound: birth.bound.map(|bound| Box::new(BoundState { bound, overflowed: 0 })),
-            relations: birth.relations,
-            ..State::default()
-        };
+        let mut state =
+            State { trap_exit: birth.trap_exit, relations: birth.relations, ..State::default() };
+        if let Some(bound) = birth.bound {
+            state.relations_mut().bound = Some(BoundState { bound, overflowed: 0 });
+        }
         Arc::new(Self {
             number,
             runtime,
             doomed: AtomicBool::new(false),
+            calm: AtomicBool::new(false),
             channel: birth.channel.then(|| Box::new(Channel::new(birth.bound.is_some()))),
             state: Mutex::new(state),
         })
@@ -134,6 +136,19 @@ impl Cell {
     }
 
     #[inline]
+    pub(crate) fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Acquire)
+    }
+
+    /// The receiver has just taken the last message, and goes to sleep before long: it is taken for asleep from here on. What
+    /// comes before it really is wakes it once too often, which costs less than the lock does every time.
+    #[inline]
+    pub(crate) fn calm_down(&self, state: &mut State) {
+        state.waiting = true;
+        self.calm.store(true, Ordering::Release);
+    }
+
+    #[inline]
     pub(crate) fn channel(&self) -> Option<&Channel> {
         self.channel.as_deref()
     }
@@ -144,7 +159,7 @@ impl Cell {
     }
 
     /// Puts an ordinary message into the mailbox, or does what its bound says.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn accept(&self, message: Message) {
         if let Some(channel) = self.channel() {
             return self.accept_in_channel(channel, message);
@@ -157,12 +172,12 @@ impl Cell {
     }
 
     /// The same for who holds the lock; what is given back is to be dropped without it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn accept_locked(&self, state: &mut State, message: Message) -> Option<Message> {
         if state.stage != Stage::Alive {
             return Some(message);
         }
-        if state.bound.is_none() {
+        if state.relations.as_ref().is_none_or(|relations| relations.bound.is_none()) {
             self.push(state, message);
             return None;
         }
@@ -173,6 +188,7 @@ impl Cell {
         refused
     }
 
+    #[inline(never)]
     fn accept_in_channel(&self, channel: &Channel, message: Message) {
         if self.is_doomed() {
             return;
@@ -184,14 +200,16 @@ impl Cell {
             drop(state);
             drop(refused);
         } else if channel.push(message) {
-            self.lock().wake();
+            self.wake(&mut self.lock());
         }
     }
 
     /// The message to put in, if any, and the one to drop.
+    #[cold]
     fn make_room(&self, state: &mut State, message: Message) -> (Option<Message>, Option<Message>) {
         let waiting = self.len_locked(state);
-        let Some(limits) = state.bound.as_mut() else { return (Some(message), None) };
+        let limits = state.relations.as_mut().and_then(|relations| relations.bound.as_mut());
+        let Some(limits) = limits else { return (Some(message), None) };
         if waiting < limits.bound.capacity {
             return (Some(message), None);
         }
@@ -222,25 +240,21 @@ impl Cell {
                 }
             }
         }
-        let at = state
-            .ring
-            .iter()
-            .position(|message| matches!(message, Message::User(_) | Message::Traced(_)))?;
-        state.ring.remove(at)
+        state.queue.take_ordinary()
     }
 
     /// Puts a message at the end of the queue whatever its bound; the process is alive.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push(&self, state: &mut State, message: Message) {
         match self.channel() {
             None => {
-                state.ring.push_back(message);
-                state.wake();
+                state.queue.push(message);
+                self.wake(state);
             }
             Some(channel) => {
                 if channel.push(message) {
                     state.waiting = true;
-                    state.wake();
+                    self.wake(state);
                 }
             }
         }
@@ -260,7 +274,25 @@ impl Cell {
             channel.stop_waiting();
             state.waiting = true;
         }
-        state.wake();
+        self.wake(state);
+    }
+
+    /// Wakes the receiver if it sleeps. Under the lock: a task's waker only schedules it, and on this same worker, so
+    /// that it runs when the lock is free again.
+    #[inline]
+    fn wake(&self, state: &mut State) {
+        if !state.waiting {
+            return;
+        }
+        state.waiting = false;
+        self.calm.store(false, Ordering::Relaxed);
+        if let Some(relations) = state.relations.as_mut()
+            && let Some(waker) = relations.inner_waker.take()
+        {
+            waker.wake();
+        } else if let Some(waker) = &state.waker {
+            waker.wake_by_ref();
+        }
     }
 
     /// Sets the process on its way out: its code is stopped at its next await or receive.
@@ -269,13 +301,13 @@ impl Cell {
             return;
         }
         state.stage = Stage::Exiting;
-        state.reason = Some(Box::new(reason));
+        state.relations_mut().reason = Some(reason);
         self.doomed.store(true, Ordering::Release);
         state.waiting = true;
         if let Some(channel) = self.channel() {
             channel.push_wake();
         }
-        state.wake();
+        self.wake(state);
         // The receive may wait on a part's waker; what drops it is the task's own.
         if let Some(waker) = &state.waker {
             waker.wake_by_ref();
@@ -290,12 +322,13 @@ impl Cell {
         }
         state.stage = Stage::Closed;
         self.doomed.store(true, Ordering::Release);
+        let mut relations = state.relations.take();
+        let known = relations.as_mut().and_then(|relations| relations.reason.take());
         Some(Remains {
-            reason: state.reason.take().map_or(reason, |reason| *reason),
-            relations: state.relations.take(),
-            _ring: std::mem::take(&mut state.ring),
+            reason: known.unwrap_or(reason),
+            relations,
+            _queue: std::mem::take(&mut state.queue),
             _waker: state.waker.take(),
-            _inner_waker: state.inner_waker.take(),
         })
     }
 
@@ -306,18 +339,20 @@ impl Cell {
 
     fn len_locked(&self, state: &State) -> usize {
         let urgent = state.relations.as_ref().map_or(0, |relations| relations.urgent.len());
-        let queued = self.channel().map_or(state.ring.len(), Channel::len);
+        let queued = self.channel().map_or(state.queue.len(), Channel::len);
         queued + urgent + state.passed_over as usize
     }
 
     /// How many messages its bound has cost the process so far.
     pub(crate) fn overflowed(&self) -> u64 {
-        self.lock().bound.as_ref().map_or(0, |limits| limits.overflowed)
+        let state = self.lock();
+        let limits = state.relations().and_then(|relations| relations.bound.as_ref());
+        limits.map_or(0, |limits| limits.overflowed)
     }
 
     /// Why it is ending, once an exit signal has been accepted.
     pub(crate) fn exit_reason(&self) -> Option<Reason> {
-        self.lock().reason.as_deref().cloned()
+        self.lock().relations()?.reason.clone()
     }
 }
 
@@ -350,10 +385,22 @@ impl State {
         self.relations.as_deref_mut()
     }
 
-    /// Takes the next urgent message, else the next of the ring.
+    /// Takes the next urgent message, else the next of the queue.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Message> {
-        self.pop_urgent().or_else(|| queue::pop(&mut self.ring))
+        if let Some(relations) = self.relations.as_mut()
+            && let Some(urgent) = relations.urgent.pop_front()
+        {
+            return Some(urgent);
+        }
+        self.queue.pop()
+    }
+
+    /// Whether nothing is left to be popped.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+            && self.relations.as_ref().is_none_or(|relations| relations.urgent.is_empty())
     }
 
     #[inline]
@@ -361,9 +408,9 @@ impl State {
         self.relations.as_mut()?.urgent.pop_front()
     }
 
-    /// Everything the ring holds.
-    pub(crate) fn take_ring(&mut self) -> VecDeque<Message> {
-        std::mem::take(&mut self.ring)
+    /// Moves everything the queue holds to the end of `to`.
+    pub(crate) fn drain_into(&mut self, to: &mut VecDeque<Message>) {
+        self.queue.drain_into(to);
     }
 
     pub(crate) fn set_passed_over(&mut self, count: usize) {
@@ -376,30 +423,21 @@ impl State {
     }
 
     /// The receiver has found nothing and sleeps; in a task the waker known from the start will do nearly always.
+    /// Whether it did.
     #[inline]
-    pub(crate) fn wait(&mut self, waker: &Waker, in_task: bool) {
+    pub(crate) fn wait(&mut self, waker: &Waker, in_task: bool) -> bool {
         self.waiting = true;
         if self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            self.inner_waker = None;
-        } else if in_task {
-            self.inner_waker = Some(Box::new(waker.clone()));
+            if let Some(relations) = self.relations.as_mut() {
+                relations.inner_waker = None;
+            }
+            return true;
+        }
+        if in_task {
+            self.relations_mut().inner_waker = Some(waker.clone());
         } else {
             self.waker = Some(waker.clone());
         }
-    }
-
-    /// Wakes the receiver if it sleeps. Under the lock: a task's waker only schedules it, and on this same worker, so
-    /// that it runs when the lock is free again.
-    #[inline]
-    pub(crate) fn wake(&mut self) {
-        if !self.waiting {
-            return;
-        }
-        self.waiting = false;
-        if let Some(waker) = self.inner_waker.take() {
-            waker.wake();
-        } else if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
+        false
     }
 }

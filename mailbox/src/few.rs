@@ -66,6 +66,7 @@ impl<V> Few<V> {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         match self {
             Self::List(list) => {
@@ -75,6 +76,7 @@ impl<V> Few<V> {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::List(list) => list.len(),

@@ -28,6 +28,8 @@ pub(crate) struct Mailbox {
     in_task: bool,
     /// A receive has let the task see that it is to end.
     yielded: bool,
+    /// What tells the task's own waker from others, once the mailbox has slept on it.
+    task_waker: usize,
 }
 
 /// What few mailboxes need.
@@ -67,7 +69,7 @@ pub(crate) enum Look<R> {
 
 impl Mailbox {
     pub(crate) const fn new(cell: Arc<Cell>, in_task: bool) -> Self {
-        Self { cell, rest: None, fuel: FUEL, in_task, yielded: false }
+        Self { cell, rest: None, fuel: FUEL, in_task, yielded: false, task_waker: 0 }
     }
 
     #[inline]
@@ -76,7 +78,7 @@ impl Mailbox {
     }
 
     /// The next message, urgent ones first.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
@@ -84,6 +86,12 @@ impl Mailbox {
     ) -> Poll<Found<Message>> {
         if self.cell.is_doomed() || self.fuel == 0 {
             return self.pause(cx);
+        }
+        if self.cell.is_calm()
+            && self.task_waker == cx.waker().data() as usize
+            && !self.has_passed()
+        {
+            return self.asleep(deadline);
         }
         match self.next_or_wait(Some(cx.waker())) {
             Next::Message(message) => {
@@ -93,6 +101,11 @@ impl Mailbox {
             Next::Doomed => self.pause(cx),
             Next::Nothing => self.asleep(deadline),
         }
+    }
+
+    #[inline]
+    fn has_passed(&self) -> bool {
+        self.rest.as_ref().is_some_and(|rest| !rest.passed.is_empty())
     }
 
     /// The next message if there is one now.
@@ -184,6 +197,7 @@ impl Mailbox {
         rest.armed = Some((deadline, runtime.wake_at(number, deadline)));
     }
 
+    #[inline(always)]
     fn next_or_wait(&mut self, waker: Option<&Waker>) -> Next {
         let cell = &*self.cell;
         if let Some(channel) = cell.channel() {
@@ -197,22 +211,29 @@ impl Mailbox {
         }
         let mut state = cell.lock();
         if let Some(rest) = self.rest.as_deref_mut()
-            && !rest.passed.is_empty()
+            && let Some(message) = rest.next(&mut state)
         {
-            return Next::Message(match state.pop_urgent() {
-                Some(urgent) => urgent,
-                None => match rest.take(0, &mut state) {
-                    Some(passed) => passed,
-                    None => return Next::Nothing,
-                },
-            });
+            return Next::Message(message);
         }
-        match state.pop() {
-            Some(message) => Next::Message(message),
-            None => wait(&mut state, waker, self.in_task),
+        if let Some(message) = state.pop() {
+            if self.task_waker != 0 && state.is_empty() {
+                cell.calm_down(&mut state);
+            }
+            return Next::Message(message);
         }
+        if state.stage() != Stage::Alive {
+            return Next::Doomed;
+        }
+        if let Some(waker) = waker
+            && state.wait(waker, self.in_task)
+        {
+            self.task_waker = waker.data() as usize;
+            cell.calm_down(&mut state);
+        }
+        Next::Nothing
     }
 
+    #[inline(never)]
     fn next_of_channel(
         cell: &Cell,
         channel: &Channel,
@@ -301,12 +322,7 @@ impl Mailbox {
             rest.urgent += 1;
             rest.marks.iter_mut().for_each(|(_, mark)| *mark += 1);
         }
-        let mut ring = state.take_ring();
-        if rest.passed.is_empty() {
-            rest.passed = ring;
-        } else {
-            rest.passed.append(&mut ring);
-        }
+        state.drain_into(&mut rest.passed);
         state.set_passed_over(rest.passed.len());
         if rest.passed.len() > before {
             if let Some(channel) = cell.channel() {
@@ -378,6 +394,14 @@ impl Drop for Mailbox {
 }
 
 impl Rest {
+    /// An urgent message, else the first that was passed over; `None` if none was.
+    fn next(&mut self, state: &mut State) -> Option<Message> {
+        if self.passed.is_empty() {
+            return None;
+        }
+        state.pop_urgent().or_else(|| self.take(0, state))
+    }
+
     fn take(&mut self, at: usize, state: &mut State) -> Option<Message> {
         let message = self.passed.remove(at)?;
         if at < self.urgent {

@@ -355,7 +355,10 @@ impl Process {
         {
             self.mailbox.mark(number, end);
         }
-        self.send_payload(to, Payload::call(CallMessage { from: self.pid(), tag: tag.clone(), request }));
+        self.send_payload(
+            to,
+            Payload::call(CallMessage { from: self.pid(), tag: tag.clone(), request }),
+        );
         tag
     }
 

@@ -58,14 +58,70 @@ pub enum Overflow {
 
 /// A ring that has grown past this is given back when it runs empty: 64 entries are what a busy server keeps
 /// cycling through, and small beside the process.
-pub(crate) const KEPT_RING: usize = 64;
+const KEPT_RING: usize = 64;
 
-pub(crate) fn pop(ring: &mut VecDeque<Message>) -> Option<Message> {
-    let message = ring.pop_front();
-    if ring.is_empty() && ring.capacity() > KEPT_RING {
-        *ring = VecDeque::new();
+/// The queue of a task. The first message lies in the process's own allocation: most mailboxes never hold a second one, and
+/// the ring behind it takes memory only then.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    first: Option<Message>,
+    /// Empty unless there is a first.
+    ring: VecDeque<Message>,
+}
+
+impl Queue {
+    #[inline]
+    pub(crate) fn push(&mut self, message: Message) {
+        if self.first.is_none() {
+            self.first = Some(message);
+        } else {
+            self.ring.push_back(message);
+        }
     }
-    message
+
+    #[inline]
+    pub(crate) fn pop(&mut self) -> Option<Message> {
+        let message = self.first.take()?;
+        if self.ring.capacity() > 0 {
+            self.advance();
+        }
+        Some(message)
+    }
+
+    fn advance(&mut self) {
+        self.first = self.ring.pop_front();
+        if self.ring.is_empty() && self.ring.capacity() > KEPT_RING {
+            self.ring = VecDeque::new();
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ring.len() + usize::from(self.first.is_some())
+    }
+
+    /// The oldest ordinary message; those that stand for signals stay.
+    pub(crate) fn take_ordinary(&mut self) -> Option<Message> {
+        let ordinary = |message: &Message| matches!(message, Message::User(_) | Message::Traced(_));
+        if self.first.as_ref().is_some_and(ordinary) {
+            return self.pop();
+        }
+        let at = self.ring.iter().position(ordinary)?;
+        self.ring.remove(at)
+    }
+
+    pub(crate) fn drain_into(&mut self, to: &mut VecDeque<Message>) {
+        let Some(first) = self.first.take() else { return };
+        to.push_back(first);
+        to.append(&mut self.ring);
+        if self.ring.capacity() > KEPT_RING {
+            self.ring = VecDeque::new();
+        }
+    }
 }
 
 /// The queue of a thread, or of a task with many senders: they do not take the process's lock.

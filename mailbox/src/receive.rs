@@ -245,7 +245,7 @@ impl Process {
     }
 
     /// `None` for a message that is none at all.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read<T: DeserializeOwned + 'static>(
         &mut self,
         message: Message,

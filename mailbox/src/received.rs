@@ -82,7 +82,7 @@ impl Received {
     }
 
     /// A message as a `T`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn read_payload<T: DeserializeOwned + 'static>(
         payload: Payload,
     ) -> Result<T, ReadError> {

@@ -59,7 +59,7 @@ impl Runtime {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn route_here(&self, to: Number, payload: Payload, token: Option<Term>) {
         let message = message(payload, token);
         self.table().with(to, |cell| cell.accept(message));

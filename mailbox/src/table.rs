@@ -78,7 +78,7 @@ impl Table {
     }
 
     /// Runs `with` on the process, if it is there, without counting a reference to it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with<R>(&self, number: Number, with: impl FnOnce(&Arc<Cell>) -> R) -> Option<R> {
         let slot = self.slot(number)?.read();
         if slot.serial != number.serial() {
@@ -104,7 +104,7 @@ impl Table {
         slots.take(used as usize).filter_map(|slot| slot.read().cell.clone()).collect()
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self, number: Number) -> Option<&RwLock<Slot>> {
         let (block, at) = place(number.id().checked_sub(1)?);
         self.blocks.get(block)?.get()?.get(at)
