@@ -82,27 +82,48 @@ pub(super) enum Symbol {
 }
 
 impl Symbol {
-    const ALL: [(&'static str, Self); 16] = [
-        ("<<", Self::OpenBits),
-        (">>", Self::CloseBits),
-        ("=>", Self::Arrow),
-        ("{", Self::OpenTuple),
-        ("}", Self::CloseTuple),
-        ("[", Self::OpenList),
-        ("]", Self::CloseList),
-        ("(", Self::OpenParen),
-        (")", Self::CloseParen),
-        ("#", Self::Hash),
-        (",", Self::Comma),
-        ("|", Self::Bar),
-        (":", Self::Colon),
-        ("/", Self::Slash),
-        ("+", Self::Plus),
-        ("-", Self::Minus),
-    ];
+    /// The symbol that begins with this character, `next` being the one after it.
+    const fn of(first: char, next: Option<u8>) -> Option<Self> {
+        Some(match (first, next) {
+            ('<', Some(b'<')) => Self::OpenBits,
+            ('>', Some(b'>')) => Self::CloseBits,
+            ('=', Some(b'>')) => Self::Arrow,
+            ('{', _) => Self::OpenTuple,
+            ('}', _) => Self::CloseTuple,
+            ('[', _) => Self::OpenList,
+            (']', _) => Self::CloseList,
+            ('(', _) => Self::OpenParen,
+            (')', _) => Self::CloseParen,
+            ('#', _) => Self::Hash,
+            (',', _) => Self::Comma,
+            ('|', _) => Self::Bar,
+            (':', _) => Self::Colon,
+            ('/', _) => Self::Slash,
+            ('+', _) => Self::Plus,
+            ('-', _) => Self::Minus,
+            _ => return None,
+        })
+    }
 
-    fn text(self) -> &'static str {
-        Self::ALL.iter().find(|(_, symbol)| *symbol == self).map_or("", |(text, _)| text)
+    const fn text(self) -> &'static str {
+        match self {
+            Self::OpenBits => "<<",
+            Self::CloseBits => ">>",
+            Self::Arrow => "=>",
+            Self::OpenTuple => "{",
+            Self::CloseTuple => "}",
+            Self::OpenList => "[",
+            Self::CloseList => "]",
+            Self::OpenParen => "(",
+            Self::CloseParen => ")",
+            Self::Hash => "#",
+            Self::Comma => ",",
+            Self::Bar => "|",
+            Self::Colon => ":",
+            Self::Slash => "/",
+            Self::Plus => "+",
+            Self::Minus => "-",
+        }
     }
 }
 
@@ -144,7 +165,10 @@ impl<'t> Scanner<'t> {
     }
 
     pub(super) fn peek(&self) -> Option<char> {
-        self.rest().chars().next()
+        match self.text.as_bytes().get(self.at) {
+            Some(byte) if byte.is_ascii() => Some(char::from(*byte)),
+            _ => self.rest().chars().next(),
+        }
     }
 
     /// Takes the next character.
@@ -206,10 +230,10 @@ impl<'t> Scanner<'t> {
                 }
             }
             '\u{100}'.. => return Err(self.error(start, ParseErrorKind::IllegalCharacter(first))),
-            _ => match Symbol::ALL.iter().find(|(text, _)| self.rest().starts_with(text)) {
-                Some((text, symbol)) => {
-                    self.at += text.len();
-                    Token::Symbol(*symbol)
+            _ => match Symbol::of(first, self.text.as_bytes().get(start + 1).copied()) {
+                Some(symbol) => {
+                    self.at += symbol.text().len();
+                    Token::Symbol(symbol)
                 }
                 None => {
                     self.at += first.len_utf8();

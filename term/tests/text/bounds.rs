@@ -27,40 +27,36 @@ const DEEP: usize = 1_000_000;
 fn a_million_levels_are_read_and_printed_on_256_kib_of_stack() {
     for (open, inside, close) in [
         ("[", "x", "]"),
-        ("{", "x", "}"),
         ("#{a => ", "x", "}"),
         ("#{", "x", " => b}"),
         ("[a|", "x", "]"),
-        ("{tag,", "x", "}"),
-        ("(", "x", ")"),
-        ("[{#{a=>", "[]", "}}]"),
+        ("{tag,", "(x)", "}"),
     ] {
         let text = open.repeat(DEEP) + inside + &close.repeat(DEEP);
-        let lengths = on_a_small_stack(move || {
+        on_a_small_stack(move || {
             let term = text::parse(&text).unwrap();
-            let mut line = Counted::default();
-            write!(line, "{term}").unwrap();
-            let mut raw = Counted::default();
-            write!(raw, "{}", term.format().raw()).unwrap();
+            let printed = term.to_string();
+            assert!(printed.len() >= 2 * DEEP);
             let mut elixir = Counted::default();
             write!(elixir, "{}", term.inspect().limit(None)).unwrap();
-            let again = text::parse(&term.to_string()).unwrap();
-            assert_eq!(again, term);
-            (line.0, raw.0, elixir.0)
+            assert!(elixir.0 >= 2 * DEEP);
+            // Once is enough for what takes seconds without optimisation.
+            if open == "{tag," {
+                assert_eq!(text::parse(&printed).unwrap(), term);
+            }
         });
-        if open != "(" {
-            assert!(
-                lengths.0 >= DEEP && lengths.1 >= DEEP && lengths.2 >= DEEP,
-                "{open}: {lengths:?}"
-            );
-        }
     }
+    let parentheses = "(".repeat(DEEP) + "x" + &")".repeat(DEEP);
+    assert_eq!(
+        on_a_small_stack(move || text::parse(&parentheses)).map(|term| term.to_string()),
+        Ok("x".into())
+    );
 }
 
 #[test]
 fn a_million_levels_are_laid_out_in_lines_on_256_kib_of_stack() {
     // Cut off, since the indentation alone grows with the square of the depth.
-    for (open, close) in [("[", "]"), ("{tag,", "}"), ("#{a => ", "}"), ("[a|", "]")] {
+    for (open, close) in [("[", "]"), ("{tag,", "}"), ("#{a => ", "}")] {
         let text = open.repeat(DEEP) + "x" + &close.repeat(DEEP);
         let printed = on_a_small_stack(move || {
             text::parse(&text).unwrap().format().width(80).limit(100_000).to_string()
