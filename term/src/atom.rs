@@ -300,30 +300,7 @@ impl Hash for AtomRef<'_> {
 
 impl fmt::Display for AtomRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.as_str();
-        if is_bare(&name) {
-            return f.write_str(&name);
-        }
-        f.write_str("'")?;
-        for character in name.chars() {
-            match character {
-                '\'' => f.write_str("\\'")?,
-                '\\' => f.write_str("\\\\")?,
-                '\n' => f.write_str("\\n")?,
-                '\t' => f.write_str("\\t")?,
-                '\r' => f.write_str("\\r")?,
-                '\u{8}' => f.write_str("\\b")?,
-                '\u{b}' => f.write_str("\\v")?,
-                '\u{c}' => f.write_str("\\f")?,
-                '\u{1b}' => f.write_str("\\e")?,
-                '\u{7f}' => f.write_str("\\d")?,
-                '\0'..='\u{1f}' | '\u{80}'..='\u{9f}' => {
-                    write!(f, "\\x{{{:X}}}", u32::from(character))?
-                }
-                other => write!(f, "{other}")?,
-            }
-        }
-        f.write_str("'")
+        crate::text::write_atom(f, *self)
     }
 }
 
@@ -331,23 +308,4 @@ impl fmt::Debug for AtomRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Whether Erlang source spells this atom without quotes.
-fn is_bare(name: &str) -> bool {
-    const RESERVED: [&str; 29] = [
-        "after", "and", "andalso", "band", "begin", "bnot", "bor", "bsl", "bsr", "bxor", "case",
-        "catch", "cond", "div", "else", "end", "fun", "if", "let", "maybe", "not", "of", "or",
-        "orelse", "receive", "rem", "try", "when", "xor",
-    ];
-    let mut characters = name.chars();
-    let lower = |c: char| c.is_ascii_lowercase() || matches!(c, 'ß'..='ÿ' if c != '÷');
-    let rest = |c: char| {
-        lower(c)
-            || c.is_ascii_alphanumeric()
-            || c == '_'
-            || c == '@'
-            || matches!(c, 'À'..='Þ' if c != '×')
-    };
-    characters.next().is_some_and(lower) && characters.all(rest) && !RESERVED.contains(&name)
 }

@@ -30,3 +30,11 @@ pub use format::Format;
 pub use inspect::{Charlists, Inspect};
 pub use parse::{parse, parse_as};
 pub use style::Release;
+
+/// An atom by itself, as `~tw` writes it: characters beyond Latin-1 as they are, `maybe` and `else` in quotes so that every release reads it.
+pub(crate) fn write_atom(
+    out: &mut impl std::fmt::Write,
+    atom: crate::AtomRef<'_>,
+) -> std::fmt::Result {
+    quote::write_atom(out, atom, style::Encoding::Unicode, Release::Otp27)
+}
