@@ -1,0 +1,55 @@
+//! Commands about the cluster: nodes, connections, counters.
+
+use node::{Atom, IntoAtom as _, Nodes, Process, Term, term};
+
+use crate::command::{Answer, Command, Outcome, Stop, atom, boolean, is};
+use crate::puppet::Strings;
+
+pub(crate) async fn run(process: &mut Process, strings: &Strings, command: &Command) -> Outcome {
+    let node = &strings.node;
+    match command.words() {
+        ("node", []) => is(process.runtime().node()),
+        ("is_alive", []) => is(node.address().is_some()),
+        ("nodes", []) => is(node.nodes(Nodes::Visible)),
+        ("nodes", [which]) if which.is_atom("hidden") => is(node.nodes(Nodes::Hidden)),
+        ("connect", [peer]) => is(node.connect(&peer_name(peer)?).await),
+        ("disconnect", [peer]) => is(match atom(peer) {
+            Ok(peer) => node.disconnect(&peer),
+            Err(_) => false,
+        }),
+        ("ping", [peer]) => {
+            is(if ping(process, peer_name(peer)?).await { term!('pong) } else { term!('pang) })
+        }
+        ("monitor_node", [peer, on]) => {
+            process.monitor_node(atom(peer)?, boolean(on)?);
+            is(true)
+        }
+        ("stats", []) => is(stats(strings)),
+        _ => Ok(Answer::Unknown),
+    }
+}
+
+/// The functions of `net_kernel` and `net_adm` have a clause for atoms and no other.
+fn peer_name(term: &Term) -> Result<Atom, Stop> {
+    atom(term).map_err(|_| Stop::Error("function_clause"))
+}
+
+/// `net_adm:ping/1`: whether the peer's `net_kernel` says yes to who we are.
+async fn ping(process: &mut Process, peer: Atom) -> bool {
+    let asked = ("is_auth".into_atom(), process.runtime().node().clone());
+    let answer = process.call::<Atom>(("net_kernel", peer), asked).await;
+    answer.is_ok_and(|answer| answer.as_str() == "yes")
+}
+
+fn stats(strings: &Strings) -> Term {
+    let stats = strings.node.stats();
+    let traffic = stats.traffic;
+    term!(#{
+        processes => stats.processes,
+        connections => stats.connections,
+        messages_in => traffic.messages_in,
+        messages_out => traffic.messages_out,
+        bytes_in => traffic.bytes_in,
+        bytes_out => traffic.bytes_out
+    })
+}

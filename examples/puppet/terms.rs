@@ -1,0 +1,43 @@
+//! Commands about terms: bytes, text, order.
+
+use std::cmp::Ordering;
+
+use node::{Term, term};
+use term::order;
+
+use crate::command::{Answer, BADARG, Command, Outcome, is};
+
+/// zlib's own choice, which `compressed` without a level asks for.
+const LEVEL: u8 = 6;
+
+pub(crate) fn run(command: &Command) -> Outcome {
+    match command.words() {
+        ("encode", [term]) => is(binary(term.encode_to_vec())),
+        ("encode_compressed", [term]) => is(binary(term.encode_compressed(LEVEL))),
+        ("decode", [bytes]) => match bytes.as_binary().map(Term::decode) {
+            Some(Ok(term)) => is(term!({ok, term})),
+            Some(Err(error)) => is(term!({error, error.to_string()})),
+            None => is(term!({error, "not a binary"})),
+        },
+        ("format", [term]) => is(term.to_string()),
+        ("parse", [text]) => {
+            let bytes = text.as_bytes().ok_or(BADARG)?;
+            match std::str::from_utf8(bytes).map(str::parse::<Term>) {
+                Ok(Ok(term)) => is(term!({ok, term})),
+                Ok(Err(error)) => is(term!({error, error.to_string()})),
+                Err(error) => is(term!({error, error.to_string()})),
+            }
+        }
+        ("compare", [a, b]) => is(match order::compare(a, b) {
+            Ordering::Less => term!('lt),
+            Ordering::Equal => term!('eq),
+            Ordering::Greater => term!('gt),
+        }),
+        ("equal", [a, b]) => is(a == b),
+        _ => Ok(Answer::Unknown),
+    }
+}
+
+fn binary(bytes: Vec<u8>) -> Term {
+    Term::from(bytes::Bytes::from(bytes))
+}

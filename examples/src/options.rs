@@ -1,0 +1,200 @@
+//! The options that every example node takes, and what they make of `erl`'s habits.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, ValueEnum};
+use node::{Cookie, EpmdMode, Node, NodeName};
+
+/// A node of an Erlang cluster, written in Rust.
+#[derive(Debug, Parser)]
+#[command(disable_version_flag = true, args_override_self = true)]
+pub struct Options {
+    /// Short node name, as `erl -sname` takes it
+    #[arg(long, value_name = "NAME[@HOST]", default_value = "rust")]
+    sname: String,
+    /// Long node name, as `erl -name` takes it; HOST may be an IP address
+    #[arg(long, value_name = "NAME@HOST", conflicts_with = "sname")]
+    name: Option<String>,
+    /// The cookie [default: that of ~/.erlang.cookie, made as OTP makes it if absent]
+    #[arg(long, alias = "setcookie", value_name = "COOKIE", hide_env_values = true)]
+    cookie: Option<String>,
+    /// Which epmd makes this node known
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    epmd: Epmd,
+    /// Port of epmd [default: ERL_EPMD_PORT, else 4369]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    epmd_port: Option<u16>,
+    /// Lowest port to listen on, as inet_dist_listen_min [default: any port]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port_min: Option<u16>,
+    /// Highest port to listen on, as inet_dist_listen_max [default: the lowest]
+    #[arg(long, value_name = "PORT", requires = "port_min", value_parser = clap::value_parser!(u16).range(1..))]
+    port_max: Option<u16>,
+    /// Address to listen on, as inet_dist_use_interface; an IPv6 address makes this an IPv6 node [default: all of IPv4]
+    #[arg(long, value_name = "IP")]
+    interface: Option<IpAddr>,
+    /// Join as a visible node; without it the node is hidden
+    #[arg(long)]
+    visible: bool,
+    /// As net_ticktime: a silent peer is taken for gone after it, give or take a quarter [default: 60]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    ticktime: Option<u32>,
+    /// Certificate chain (PEM) to speak TLS with, as `-proto_dist inet_tls`
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Authorities (PEM) that peers' certificates must come from
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// Largest frame or reassembled message taken from a peer [default: 128 MiB]
+    #[arg(long, value_name = "BYTES")]
+    max_frame: Option<usize>,
+}
+
+/// The words of `--epmd`.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Epmd {
+    /// The one that answers; where none does, one that this process serves
+    #[default]
+    Auto,
+    /// One that somebody else runs
+    External,
+    /// One that this process serves
+    Embedded,
+    /// None: peers must know the port
+    None,
+}
+
+impl Options {
+    /// The node they describe, not listening yet. What they do not mention is as `erl` has it.
+    ///
+    /// # Errors
+    /// Says which option cannot be followed, and why.
+    pub fn node(&self) -> anyhow::Result<Node> {
+        self.refuse_tls()?;
+        let name = match &self.name {
+            Some(name) => NodeName::long(name)?,
+            None => NodeName::short(&self.sname)?,
+        };
+        let mut node =
+            Node::builder(name.alive()).name(name).visible(self.visible).epmd(self.epmd.into());
+        if let Some(cookie) = &self.cookie {
+            node = node.cookie(Cookie::new(cookie).context("--cookie")?);
+        }
+        if let Some(port) = self.epmd_port {
+            node = node.epmd_port(port);
+        }
+        if let Some(low) = self.port_min {
+            // As OTP reads its pair of settings: a lowest port alone is the only one.
+            node = node.ports(low..=self.port_max.unwrap_or(low));
+        }
+        if let Some(interface) = self.interface {
+            node = node.interface(interface);
+        }
+        if let Some(seconds) = self.ticktime {
+            node = node.ticktime(Duration::from_secs(seconds.into()));
+        }
+        if let Some(bytes) = self.max_frame {
+            node = node.max_frame(bytes);
+        }
+        Ok(node.build()?)
+    }
+
+    /// What is not there yet is said, not passed over: whoever asks for TLS must not get a plain connection.
+    fn refuse_tls(&self) -> anyhow::Result<()> {
+        let asked = [
+            ("--tls-cert", &self.tls_cert),
+            ("--tls-key", &self.tls_key),
+            ("--tls-ca", &self.tls_ca),
+        ];
+        match asked.iter().find(|(_, file)| file.is_some()) {
+            Some((option, _)) => bail!(
+                "{option}: this node does not speak TLS yet; without the --tls options it speaks plain TCP"
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Epmd> for EpmdMode {
+    fn from(epmd: Epmd) -> Self {
+        match epmd {
+            Epmd::Auto => Self::Auto,
+            Epmd::External => Self::External,
+            Epmd::Embedded => Self::Embedded,
+            Epmd::None => Self::None,
+        }
+    }
+}
+
+/// A complaint of clap's as one line: its first paragraph, without the usage text below.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let words: Vec<&str> =
+        text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+    let line = words.join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(options: &[&str]) -> anyhow::Result<Node> {
+        let words = ["rust", "--cookie", "secret"].iter().chain(options);
+        Options::try_parse_from(words).map_err(|error| anyhow::anyhow!(one_line(&error)))?.node()
+    }
+
+    #[test]
+    fn without_a_name_the_node_is_called_rust_and_has_a_short_name() {
+        let node = node(&[]).unwrap();
+        assert_eq!(node.name().alive(), "rust");
+        assert!(!node.name().host().contains('.'));
+    }
+
+    #[test]
+    fn a_long_name_may_have_an_ip_address_for_a_host() {
+        assert_eq!(node(&["--name", "a@127.0.0.1"]).unwrap().name().as_str(), "a@127.0.0.1");
+    }
+
+    #[test]
+    fn of_an_option_given_twice_the_last_counts() {
+        assert_eq!(node(&["--sname", "a@b", "--sname", "c@d"]).unwrap().name().as_str(), "c@d");
+    }
+
+    #[test]
+    fn all_options_go_together() {
+        let words = "--sname a@b --setcookie other --epmd none --epmd-port 7000 --port-min 9100 --port-max 9105 \
+                     --interface ::1 --visible --ticktime 8 --max-frame 300000000";
+        assert!(node(&words.split_whitespace().collect::<Vec<_>>()).is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_refused_by_name_in_one_line() {
+        for (options, named) in [
+            (&["--nosuch"][..], "--nosuch"),
+            (&["--nosuch", "1"], "--nosuch"),
+            (&["stray"], "stray"),
+            (&["--epmd", "perhaps"], "external"),
+            (&["--epmd-port", "0"], "--epmd-port"),
+            (&["--port-max", "9100"], "--port-min"),
+            (&["--port-min", "9200", "--port-max", "9100"], "--port-min"),
+            (&["--ticktime", "0"], "--ticktime"),
+            (&["--interface", "here"], "--interface"),
+            (&["--max-frame", "17"], "--max-frame"),
+            (&["--sname", "a@b.c"], "a@b.c"),
+            (&["--sname", "a", "--name", "a@b.c"], "--name"),
+            (&["--cookie"], "--cookie"),
+            (&["--cookie", ""], "--cookie"),
+            (&["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--tls-ca", "ca.pem"], "TLS"),
+        ] {
+            let text = format!("{:#}", node(options).unwrap_err());
+            assert!(text.contains(named) && !text.contains('\n'), "{options:?}: {text}");
+        }
+    }
+}
