@@ -164,9 +164,10 @@ fn first_of_list(term: TermRef<'_>) -> Option<TermRef<'_>> {
     }
 }
 
-fn parts_of_bytes(
-    encoded: &Encoded,
-) -> Result<Option<(Kind, Option<CallFrom>, Range<usize>)>, DecodeError> {
+/// What a message is, from whom, and where its request lies.
+type Found = (Kind, Option<CallFrom>, Range<usize>);
+
+fn parts_of_bytes(encoded: &Encoded) -> Result<Option<Found>, DecodeError> {
     let mut cursor = encoded.cursor();
     if !cursor.is_tuple() {
         return Ok(None);

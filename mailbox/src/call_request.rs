@@ -132,6 +132,9 @@ impl<T> fmt::Debug for Pending<T> {
     }
 }
 
+/// A label, and what became of its request.
+pub type Response<L, T> = (L, Result<T, CallError>);
+
 /// Requests under way, each with a label of the program's; their responses come in any order
 /// (`gen_server:reqids_new/0` and its like).
 ///
@@ -196,7 +199,7 @@ impl<L, T: DeserializeOwned + 'static> Requests<L, T> {
     pub async fn next(
         &mut self,
         process: &mut Process,
-    ) -> Result<Option<(L, Result<T, CallError>)>, CallError> {
+    ) -> Result<Option<Response<L, T>>, CallError> {
         self.next_until(process, None).await
     }
 
@@ -208,7 +211,7 @@ impl<L, T: DeserializeOwned + 'static> Requests<L, T> {
         &mut self,
         process: &mut Process,
         timeout: Duration,
-    ) -> Result<Option<(L, Result<T, CallError>)>, CallError> {
+    ) -> Result<Option<Response<L, T>>, CallError> {
         self.next_until(process, Instant::now().checked_add(timeout)).await
     }
 
@@ -219,7 +222,7 @@ impl<L, T: DeserializeOwned + 'static> Requests<L, T> {
     pub fn next_blocking(
         &mut self,
         process: &mut Process,
-    ) -> Result<Option<(L, Result<T, CallError>)>, CallError> {
+    ) -> Result<Option<Response<L, T>>, CallError> {
         block_on(self.next(process))
     }
 
@@ -227,7 +230,7 @@ impl<L, T: DeserializeOwned + 'static> Requests<L, T> {
         &mut self,
         process: &mut Process,
         deadline: Option<Instant>,
-    ) -> Result<Option<(L, Result<T, CallError>)>, CallError> {
+    ) -> Result<Option<Response<L, T>>, CallError> {
         if let Some((label, error)) = self.failed.pop_front() {
             return Ok(Some((label, Err(error))));
         }

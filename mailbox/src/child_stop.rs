@@ -88,7 +88,8 @@ fn report(process: &Process, spec: &Child, pid: &Pid, reason: &Term) {
         Shutdown::BrutalKill => reason.is_atom("killed"),
         Shutdown::Timeout(_) | Shutdown::Infinity => reason.is_atom("shutdown"),
     };
-    if !ordered && !(spec.restart != Restart::Permanent && is_ordered(reason)) {
+    let excused = spec.restart != Restart::Permanent && is_ordered(reason);
+    if !ordered && !excused {
         tracing::error!(supervisor = %process.pid(), child = %spec.id, %pid, reason = %Shown(reason), "shutdown error");
     }
 }

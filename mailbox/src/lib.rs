@@ -76,7 +76,7 @@ pub use alias::AliasMode;
 pub use call::{CALL_TIMEOUT, CallFuture};
 pub use call_error::CallError;
 pub use call_multi::MultiReply;
-pub use call_request::{Pending, Requests};
+pub use call_request::{Pending, Requests, Response};
 pub use caller::Caller;
 pub use child::{Child, Restart, Shutdown};
 pub use error::{Exit, IntoExit, Reason, Refused, RegisterError, SpawnError, UnregisterError};

@@ -52,7 +52,7 @@ pub enum Strategy {
 /// let runtime = Runtime::new("rust@host".into_atom(), 1);
 /// let supervisor = Supervisor::one_for_one()
 ///     .intensity(3, Duration::from_secs(5))
-///     .add(Child::process("ticker", ticker).transient());
+///     .with(Child::process("ticker", ticker).transient());
 /// let supervision = runtime.supervise(supervisor).await?;
 /// assert!(runtime.whereis("ticker").is_some());
 /// supervision.stop().await;
@@ -115,12 +115,12 @@ impl Supervisor {
         id: impl IntoAtom,
         server: impl Fn() -> S + Send + Sync + 'static,
     ) -> Self {
-        self.add(Child::server(id, server))
+        self.with(Child::server(id, server))
     }
 
     /// Adds a child. A `simple_one_for_one` has the one it was made with, and takes no other: its start fails.
     #[must_use]
-    pub fn add(mut self, child: Child) -> Self {
+    pub fn with(mut self, child: Child) -> Self {
         self.children.push(child);
         self
     }

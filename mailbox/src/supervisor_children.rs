@@ -272,7 +272,7 @@ impl Children {
     }
 
     fn try_again(&self, what: Term) {
-        self.process.cast(&self.process.pid(), what);
+        self.process.cast(self.process.pid(), what);
     }
 
     /// `{try_again_restart, Id}`, or with `{restarting, Pid}` for one without an id.

@@ -1,6 +1,6 @@
 //! The loop of a supervisor: ends of children, commands of the program, questions of the cluster.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::task::Poll;
 
 use term::{Atom, Pid, Term, term};
@@ -31,45 +31,43 @@ enum Event {
 }
 
 /// Runs a supervisor: starts its children, says so, and looks after them until it is to end.
-pub(crate) fn run(
+pub(crate) async fn run(
     process: Process,
     supervisor: Supervisor,
     parent: Option<Pid>,
     mut commands: Commands,
     ack: Option<oneshot::Sender<Ack>>,
-) -> impl Future<Output = Exit> + Send {
-    async move {
-        process.trap_exit(true);
-        let mut children = Children::new(process, supervisor);
-        children.start_all().await?;
-        if let Some(ack) = ack {
-            // Whoever started it may be gone.
-            let _ = ack.send(Ack::Ready);
-        }
-        let reason = loop {
-            let event = poll_fn(|cx| match poll_command(&mut commands, cx) {
-                Poll::Ready(command) => Poll::Ready(Event::Command(command)),
-                Poll::Pending => {
-                    children.process.mailbox.poll_next(cx, None).map(|found| match found {
-                        Found::It(message) => Event::Message(message),
-                        Found::TimedOut | Found::Doomed => Event::Doomed,
-                    })
-                }
-            });
-            match event.await {
-                Event::Command(command) => children.command(command).await,
-                Event::Doomed => return Err(children.process.why()),
-                Event::Message(message) => {
-                    if let Some(reason) = children.message(message, parent.as_ref()).await {
-                        break reason;
-                    }
+) -> Exit {
+    process.trap_exit(true);
+    let mut children = Children::new(process, supervisor);
+    children.start_all().await?;
+    if let Some(ack) = ack {
+        // Whoever started it may be gone.
+        let _ = ack.send(Ack::Ready);
+    }
+    let reason = loop {
+        let event = poll_fn(|cx| match poll_command(&mut commands, cx) {
+            Poll::Ready(command) => Poll::Ready(Event::Command(command)),
+            Poll::Pending => {
+                children.process.mailbox.poll_next(cx, None).map(|found| match found {
+                    Found::It(message) => Event::Message(message),
+                    Found::TimedOut | Found::Doomed => Event::Doomed,
+                })
+            }
+        });
+        match event.await {
+            Event::Command(command) => children.command(command).await,
+            Event::Doomed => return Err(children.process.why()),
+            Event::Message(message) => {
+                if let Some(reason) = children.message(message, parent.as_ref()).await {
+                    break reason;
                 }
             }
-        };
-        terminating(&children.process, &Atom::from_static("supervisor"), &reason);
-        children.stop_all().await;
-        Err(reason)
-    }
+        }
+    };
+    terminating(&children.process, &Atom::from_static("supervisor"), &reason);
+    children.stop_all().await;
+    Err(reason)
 }
 
 /// No more come once nobody is left to give one.

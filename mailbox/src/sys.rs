@@ -2,7 +2,7 @@
 //!
 //! Everything is answered; what cannot be done here is refused in words that `sys` understands.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::time::Duration;
 
 use term::{Atom, Term, TermRef, term};
@@ -51,28 +51,26 @@ enum Step {
 }
 
 /// Answers a system message; if it suspends the process, everything up to where it is resumed or ends.
-pub(crate) fn handle<S: System>(
+pub(crate) async fn handle<S: System>(
     target: &mut S,
     parent: &term::Pid,
     caller: Caller,
     request: Payload,
-) -> impl Future<Output = Flow> + Send {
-    async move {
-        let mut step = command(target, Mode::Running, parent, caller, request).await;
-        loop {
-            match step {
-                Step::Stay(Mode::Running) => return Flow::Go,
-                Step::Terminate(reason) => return Flow::Terminate(reason),
-                Step::Stay(Mode::Suspended) => {}
-            }
-            step = match next_while_suspended(target.process(), parent).await {
-                Ok(Woken::Asked(caller, request)) => {
-                    command(target, Mode::Suspended, parent, caller, request).await
-                }
-                Ok(Woken::ParentEnded(reason)) => Step::Terminate(reason),
-                Err(reason) => Step::Terminate(reason.into_term()),
-            };
+) -> Flow {
+    let mut step = command(target, Mode::Running, parent, caller, request).await;
+    loop {
+        match step {
+            Step::Stay(Mode::Running) => return Flow::Go,
+            Step::Terminate(reason) => return Flow::Terminate(reason),
+            Step::Stay(Mode::Suspended) => {}
         }
+        step = match next_while_suspended(target.process(), parent).await {
+            Ok(Woken::Asked(caller, request)) => {
+                command(target, Mode::Suspended, parent, caller, request).await
+            }
+            Ok(Woken::ParentEnded(reason)) => Step::Terminate(reason),
+            Err(reason) => Step::Terminate(reason.into_term()),
+        };
     }
 }
 

@@ -69,7 +69,7 @@ fn three(supervisor: Supervisor, diary: &Diary) -> Supervisor {
     ["a", "b", "c"]
         .into_iter()
         .fold(supervisor.intensity(10, Duration::from_secs(10)), |supervisor, name| {
-            supervisor.add(scribe(name, diary))
+            supervisor.with(scribe(name, diary))
         })
 }
 
@@ -161,7 +161,7 @@ async fn the_restart_type_decides_by_the_reason() {
     ];
     for (restart, reason, becomes) in table {
         let (runtime, diary) = (runtime(), Diary::default());
-        let supervisor = Supervisor::one_for_one().add(scribe("a", &diary).restart(restart));
+        let supervisor = Supervisor::one_for_one().with(scribe("a", &diary).restart(restart));
         let supervision = runtime.supervise(supervisor).await.unwrap();
         let a = runtime.whereis("a").unwrap();
         runtime.cast("a", reason.clone()).unwrap();
@@ -187,8 +187,8 @@ async fn too_many_restarts_end_the_supervisor_with_shutdown_and_all_its_children
     let (runtime, diary) = (runtime(), Diary::default());
     let supervisor = Supervisor::one_for_one()
         .intensity(2, Duration::from_secs(10))
-        .add(scribe("a", &diary))
-        .add(scribe("b", &diary));
+        .with(scribe("a", &diary))
+        .with(scribe("b", &diary));
     let supervision = runtime.supervise(supervisor).await.unwrap();
     let mut me = runtime.attach().unwrap();
     me.monitor(supervision.pid());
@@ -208,7 +208,7 @@ async fn too_many_restarts_end_the_supervisor_with_shutdown_and_all_its_children
 async fn the_default_allows_one_restart_in_five_seconds() {
     let (runtime, diary) = (runtime(), Diary::default());
     let supervision =
-        runtime.supervise(Supervisor::one_for_one().add(scribe("a", &diary))).await.unwrap();
+        runtime.supervise(Supervisor::one_for_one().with(scribe("a", &diary))).await.unwrap();
     let mut me = runtime.attach().unwrap();
     me.monitor(supervision.pid());
     let a = runtime.whereis("a").unwrap();
@@ -230,7 +230,7 @@ async fn a_child_that_does_not_shut_down_in_time_is_killed() {
     let runtime = runtime();
     let time = Duration::from_millis(50);
     let child = Child::process("stubborn", stubborn).shutdown(Shutdown::Timeout(time));
-    let supervision = runtime.supervise(Supervisor::one_for_one().add(child)).await.unwrap();
+    let supervision = runtime.supervise(Supervisor::one_for_one().with(child)).await.unwrap();
     let mut me = runtime.attach().unwrap();
     me.monitor("stubborn");
     let begun = Instant::now();
@@ -244,7 +244,7 @@ async fn a_child_that_does_not_shut_down_in_time_is_killed() {
 async fn a_brutal_kill_does_not_ask() {
     let (runtime, diary) = (runtime(), Diary::default());
     let child = scribe("a", &diary).shutdown(Shutdown::BrutalKill);
-    let supervision = runtime.supervise(Supervisor::one_for_one().add(child)).await.unwrap();
+    let supervision = runtime.supervise(Supervisor::one_for_one().with(child)).await.unwrap();
     let mut me = runtime.attach().unwrap();
     me.monitor("a");
     supervision.stop().await;
@@ -256,7 +256,7 @@ async fn a_brutal_kill_does_not_ask() {
 async fn a_name_is_never_without_its_process_longer_than_the_restart_takes() {
     let (runtime, diary) = (runtime(), Diary::default());
     let supervisor =
-        Supervisor::one_for_one().intensity(1000, Duration::from_secs(1)).add(scribe("a", &diary));
+        Supervisor::one_for_one().intensity(1000, Duration::from_secs(1)).with(scribe("a", &diary));
     let supervision = runtime.supervise(supervisor).await.unwrap();
     for _ in 0..100 {
         let a = runtime.whereis("a").unwrap();
@@ -323,8 +323,8 @@ async fn a_child_that_does_not_start_ends_those_before_it_and_the_start() {
     let (runtime, diary) = (runtime(), Diary::default());
     let failures = Arc::new(Mutex::new(vec![failure()]));
     let supervisor = Supervisor::one_for_one()
-        .add(scribe("a", &diary))
-        .add(reluctant(&diary, &failures))
+        .with(scribe("a", &diary))
+        .with(reluctant(&diary, &failures))
         .name("sup");
     let error = runtime.supervise(supervisor.clone()).await.unwrap_err();
     let reason = term!({shutdown, {failed_to_start_child, 'r, {no, "luck"}}});
@@ -342,8 +342,8 @@ async fn a_restart_that_fails_is_tried_again_and_counts_each_time() {
     let failures = Arc::new(Mutex::new(vec![]));
     let supervisor = Supervisor::rest_for_one()
         .intensity(4, Duration::from_secs(10))
-        .add(reluctant(&diary, &failures))
-        .add(scribe("z", &diary));
+        .with(reluctant(&diary, &failures))
+        .with(scribe("z", &diary));
     let supervision = runtime.supervise(supervisor).await.unwrap();
     diary.take();
     let r = runtime.whereis("r").unwrap();
@@ -366,7 +366,7 @@ async fn a_child_whose_init_ignores_the_start_is_there_without_a_process() {
     let (runtime, diary) = (runtime(), Diary::default());
     let failures = Arc::new(Mutex::new(vec![NotStarted::Ignore]));
     let supervision = runtime
-        .supervise(Supervisor::one_for_one().add(reluctant(&diary, &failures)))
+        .supervise(Supervisor::one_for_one().with(reluctant(&diary, &failures)))
         .await
         .unwrap();
     let children = supervision.which_children().await.unwrap();
@@ -379,7 +379,7 @@ async fn a_child_whose_init_ignores_the_start_is_there_without_a_process() {
 #[tokio::test]
 async fn two_children_of_one_id_are_refused() {
     let (runtime, diary) = (runtime(), Diary::default());
-    let supervisor = Supervisor::one_for_one().add(scribe("a", &diary)).add(scribe("a", &diary));
+    let supervisor = Supervisor::one_for_one().with(scribe("a", &diary)).with(scribe("a", &diary));
     match runtime.supervise(supervisor).await {
         Err(StartError::Stopped(reason)) => {
             assert_eq!(reason.to_term(), term!({start_spec, {duplicate_child_name, 'a}}));
@@ -393,7 +393,7 @@ async fn two_children_of_one_id_are_refused() {
 async fn children_are_added_terminated_restarted_and_deleted_while_it_runs() {
     let (runtime, diary) = (runtime(), Diary::default());
     let supervision =
-        runtime.supervise(Supervisor::one_for_one().add(scribe("a", &diary))).await.unwrap();
+        runtime.supervise(Supervisor::one_for_one().with(scribe("a", &diary))).await.unwrap();
     let b = supervision.start_child(scribe("b", &diary)).await.unwrap().unwrap();
     assert_eq!(
         supervision.start_child(scribe("b", &diary)).await,
@@ -484,13 +484,13 @@ async fn processes_threads_and_supervisors_are_children_too() {
         }
     };
     let below = Supervisor::one_for_all()
-        .add(scribe("deep", &diary))
-        .add(scribe("deeper", &diary).on_thread());
+        .with(scribe("deep", &diary))
+        .with(scribe("deeper", &diary).on_thread());
     let supervisor = Supervisor::one_for_one()
         .intensity(10, PATIENCE)
-        .add(Child::process("task", echo))
-        .add(Child::thread("thread", thread))
-        .add(Child::supervisor("below", below));
+        .with(Child::process("task", echo))
+        .with(Child::thread("thread", thread))
+        .with(Child::supervisor("below", below));
     let supervision = runtime.supervise(supervisor).await.unwrap();
     let mut me = runtime.attach().unwrap();
     for name in ["task", "thread"] {
@@ -549,10 +549,10 @@ async fn a_supervisor_that_is_killed_takes_its_children_with_it() {
 #[tokio::test]
 async fn the_supervisor_module_is_answered() {
     let (runtime, diary) = (runtime(), Diary::default());
-    let below = Supervisor::one_for_one().add(scribe("deep", &diary));
+    let below = Supervisor::one_for_one().with(scribe("deep", &diary));
     let supervisor = Supervisor::one_for_one()
-        .add(scribe("a", &diary).transient())
-        .add(Child::supervisor("below", below))
+        .with(scribe("a", &diary).transient())
+        .with(Child::supervisor("below", below))
         .name("sup");
     runtime.supervise(supervisor).await.unwrap();
     let mut me = runtime.attach().unwrap();
