@@ -91,11 +91,8 @@ impl Specification {
     }
 
     fn little(&self) -> bool {
-        match self.endian {
-            Some(Endian::Little) => true,
-            Some(Endian::Native) => cfg!(target_endian = "little"),
-            _ => false,
-        }
+        let native = cfg!(target_endian = "little");
+        self.endian == Some(Endian::Little) || native && self.endian == Some(Endian::Native)
     }
 
     /// Bits of a number.
@@ -170,7 +167,7 @@ impl Bits {
                 let Value::Bits(bytes, length) = value else { return Err("a binary is needed") };
                 let unit = how.unit.unwrap_or(8);
                 let wanted = match how.size {
-                    None if length % unit != 0 => {
+                    None if !length.is_multiple_of(unit) => {
                         return Err("it has a number of bits that its unit does not divide");
                     }
                     None => length,
@@ -276,7 +273,7 @@ impl Bits {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        if self.bits % 8 == 0 {
+        if self.bits.is_multiple_of(8) {
             self.bytes.extend_from_slice(bytes);
             self.bits += bytes.len() * 8;
         } else {

@@ -4,9 +4,10 @@
 //! format   the choices ──> style ──> write    one line
 //!                                └─> layout   lines of some width, from pieces
 //! inspect  Elixir's form, with elixir_name for its atoms
-//! parse    text to a term, from the tokens of scan (number, literal) and the segments of bits
+//! parse    text to a term: the tokens of scan (number, literal), the segments of bits, put together in assembly
 //! ```
 
+mod assembly;
 mod bits;
 mod capped;
 mod elixir_name;

@@ -2,21 +2,16 @@
 //!
 //! No recursion: what is open waits on a stack, finished parts wait as nodes until their container closes and takes them.
 
-use std::cmp::Ordering;
 use std::str::FromStr;
 
-use num_bigint::{BigInt, Sign};
-
+use super::assembly::Assembly;
 use super::bits::{Bits, Specification, Value};
 use super::error::{ParseError, ParseErrorKind};
 use super::number::Integer;
 use super::scan::{Scanner, Symbol, Syntax, Token};
 use super::style::Release;
-use crate::atom::MAX_ATOM_CHARACTERS;
-use crate::block::{LARGEST_INLINE, Shared};
 use crate::map;
 use crate::node::{Kind, Node};
-use crate::order::{self, Context, Mode};
 use crate::term::Term;
 
 /// Reads one term, with or without the closing dot.
@@ -95,10 +90,7 @@ struct Parser<'t> {
     token: Token<'t>,
     start: usize,
     open: Vec<Open>,
-    /// Finished parts that no container has taken yet.
-    parts: Vec<Node>,
-    nodes: Vec<Node>,
-    bytes: Vec<u8>,
+    made: Assembly,
     /// Whether the last finished part is a number without a sign, in parentheses or not.
     unsigned: bool,
     /// The text of the last finished part, if that is a string.
@@ -106,15 +98,13 @@ struct Parser<'t> {
 }
 
 impl<'t> Parser<'t> {
-    const fn new(text: &'t str, syntax: Syntax) -> Self {
+    fn new(text: &'t str, syntax: Syntax) -> Self {
         Self {
             scanner: Scanner::new(text, syntax),
             token: Token::End,
             start: 0,
             open: Vec::new(),
-            parts: Vec::new(),
-            nodes: Vec::new(),
-            bytes: Vec::new(),
+            made: Assembly::default(),
             unsigned: false,
             text: None,
         }
@@ -134,7 +124,7 @@ impl<'t> Parser<'t> {
             }
             // Whatever ends with it ends now.
             while self.close()? {}
-            if self.open.is_empty() && !self.parts.is_empty() {
+            if self.open.is_empty() && !self.made.parts.is_empty() {
                 break;
             }
         }
@@ -144,22 +134,7 @@ impl<'t> Parser<'t> {
         if self.token != Token::End {
             return Err(self.unexpected("the end of the text"));
         }
-        Ok(self.finish())
-    }
-
-    fn finish(self) -> Term {
-        let root = self.parts.first().copied().unwrap_or(Node::NIL);
-        match root.kind {
-            Kind::Int | Kind::Float | Kind::Nil => Term::leaf(root),
-            _ if self.nodes.len() <= LARGEST_INLINE => Term {
-                shared: Some(Shared::small(&self.nodes, self.bytes.into(), None)),
-                node: root,
-            },
-            _ => Term {
-                shared: Some(Shared::large(self.nodes, self.bytes.into(), None)),
-                node: root,
-            },
-        }
+        Ok(self.made.finish())
     }
 
     fn next(&mut self) -> Result<Token<'t>, ParseError> {
@@ -170,6 +145,10 @@ impl<'t> Parser<'t> {
 
     fn error(&self, kind: ParseErrorKind) -> ParseError {
         self.scanner.error(self.start, kind)
+    }
+
+    fn atom(&mut self, name: &str) -> Result<Node, ParseError> {
+        self.made.atom(name).ok_or_else(|| self.error(ParseErrorKind::AtomTooLong))
     }
 
     fn unexpected(&self, expected: &'static str) -> ParseError {
@@ -203,7 +182,7 @@ impl<'t> Parser<'t> {
             Token::Quoted(name) => self.atom(&name)?,
             Token::Integer(value) => {
                 unsigned = true;
-                self.integer(value.into_big())
+                self.made.integer(value.into_big())
             }
             Token::Float(value) => {
                 unsigned = true;
@@ -220,16 +199,16 @@ impl<'t> Parser<'t> {
                         whole.push_str(&more);
                     }
                 }
-                let node = self.string(&whole);
+                let node = self.made.string(&whole);
                 text = Some(whole);
                 node
             }
             Token::TextSigil(sigil) => {
-                let node = self.string(&sigil);
+                let node = self.made.string(&sigil);
                 text = Some(sigil);
                 node
             }
-            Token::BinarySigil(sigil) => self.binary(sigil.as_bytes(), 8),
+            Token::BinarySigil(sigil) => self.made.binary(sigil.as_bytes(), 8),
             Token::Reserved(_) => self.export()?,
             Token::Symbol(symbol) => match self.bracket(symbol)? {
                 Some(node) => node,
@@ -238,7 +217,7 @@ impl<'t> Parser<'t> {
             _ => Node::NIL,
         };
         (self.unsigned, self.text) = (unsigned, text);
-        self.parts.push(node);
+        self.made.parts.push(node);
         Ok(true)
     }
 
@@ -270,7 +249,7 @@ impl<'t> Parser<'t> {
 
     /// What begins with a symbol: a node if it is empty, else it is open now.
     fn bracket(&mut self, symbol: Symbol) -> Result<Option<Node>, ParseError> {
-        let from = self.parts.len();
+        let from = self.made.parts.len();
         let (open, close, empty) = match symbol {
             Symbol::OpenTuple => {
                 (Open::Tuple(from), Symbol::CloseTuple, Node::new(Kind::Tuple, 0, 0))
@@ -315,9 +294,9 @@ impl<'t> Parser<'t> {
                     return Ok(false);
                 }
                 self.want(Symbol::CloseTuple, "`,` or `}`")?;
-                let count = self.parts.len() - from;
-                let first = self.take(from);
-                self.parts.push(Node::new(Kind::Tuple, count as u32, first));
+                let count = self.made.parts.len() - from;
+                let first = self.made.take(from);
+                self.made.parts.push(Node::new(Kind::Tuple, count as u32, first));
             }
             Open::List(from) => {
                 if self.eat(Symbol::Comma)? {
@@ -329,12 +308,12 @@ impl<'t> Parser<'t> {
                     return Ok(false);
                 }
                 self.want(Symbol::CloseList, "`,`, `|` or `]`")?;
-                self.parts.push(Node::NIL);
-                self.list(from);
+                self.made.parts.push(Node::NIL);
+                self.made.list(from);
             }
             Open::Tail(from) => {
                 self.want(Symbol::CloseList, "`]`")?;
-                self.list(from);
+                self.made.list(from);
             }
             Open::Key(from) => {
                 self.want(Symbol::Arrow, "`=>`")?;
@@ -347,15 +326,15 @@ impl<'t> Parser<'t> {
                     return Ok(false);
                 }
                 self.want(Symbol::CloseTuple, "`,` or `}`")?;
-                self.map(from);
+                self.made.map(from);
             }
             Open::Segment(bits) => {
                 let operand = match self.text.take() {
                     Some(text) => {
-                        self.parts.pop();
+                        self.made.parts.pop();
                         Operand::Text(text)
                     }
-                    None => Operand::Node(self.parts.pop().unwrap_or(Node::NIL)),
+                    None => Operand::Node(self.made.parts.pop().unwrap_or(Node::NIL)),
                 };
                 if self.eat(Symbol::Colon)? {
                     self.open.push(Open::Size(Box::new((*bits, operand))));
@@ -367,7 +346,7 @@ impl<'t> Parser<'t> {
             }
             Open::Size(sized) => {
                 let (bits, operand) = *sized;
-                let size = match self.parts.pop() {
+                let size = match self.made.parts.pop() {
                     Some(Node { kind: Kind::Int, b, .. }) => usize::try_from(b as i64).ok(),
                     _ => None,
                 };
@@ -392,21 +371,21 @@ impl<'t> Parser<'t> {
         if !negative {
             return Ok(());
         }
-        let node = self.parts.pop().unwrap_or(Node::NIL);
+        let node = self.made.parts.pop().unwrap_or(Node::NIL);
         let node = match node.kind {
             Kind::Float => Node::float(-f64::from_bits(node.b)),
             _ => {
-                let value = -self.big(node);
-                self.integer(value)
+                let value = -self.made.big(node);
+                self.made.integer(value)
             }
         };
-        self.parts.push(node);
+        self.made.parts.push(node);
         Ok(())
     }
 
     /// `module:function/arity` after `fun`.
     fn export(&mut self) -> Result<Node, ParseError> {
-        let from = self.parts.len();
+        let from = self.made.parts.len();
         for (expected, after, symbol) in
             [("a module", "`:`", Symbol::Colon), ("a function", "`/`", Symbol::Slash)]
         {
@@ -416,7 +395,7 @@ impl<'t> Parser<'t> {
                 _ => return Err(self.unexpected(expected)),
             };
             let node = self.atom(&name)?;
-            self.parts.push(node);
+            self.made.parts.push(node);
             self.next()?;
             self.want(symbol, after)?;
         }
@@ -424,99 +403,8 @@ impl<'t> Parser<'t> {
             return Err(self.unexpected("an arity, 0 to 255"));
         };
         self.next()?;
-        self.parts.push(Node::int(arity.into()));
-        Ok(Node::new(Kind::Export, 3, self.take(from)))
-    }
-
-    /// Moves the finished parts from here on to where a container can point at them.
-    fn take(&mut self, from: usize) -> u64 {
-        let first = self.nodes.len();
-        self.nodes.extend(self.parts.drain(from..));
-        first as u64
-    }
-
-    /// The finished parts from here on as a list, the last of them its tail.
-    fn list(&mut self, from: usize) {
-        let count = (self.parts.len() - from).saturating_sub(1);
-        let first = self.take(from);
-        self.parts.push(Node::new(Kind::List, count as u32, first));
-    }
-
-    /// The finished parts from here on as a map: of equal keys the last counts, as in Erlang source.
-    fn map(&mut self, from: usize) {
-        let pairs = self.parts.drain(from..).collect::<Vec<_>>();
-        let context = Context { nodes: &self.nodes, bytes: &self.bytes, atoms: &[] };
-        let compare =
-            |a: &[Node; 2], b: &[Node; 2]| order::nodes(context, a[0], context, b[0], Mode::Keys);
-        let mut pairs = pairs.as_chunks::<2>().0.to_vec();
-        // Stable, so that of equal keys the later one stays behind.
-        pairs.sort_by(compare);
-        let mut unique: Vec<[Node; 2]> = Vec::with_capacity(pairs.len());
-        for pair in pairs {
-            match unique.last_mut() {
-                Some(last) if compare(last, &pair) == Ordering::Equal => *last = pair,
-                _ => unique.push(pair),
-            }
-        }
-        let first = self.nodes.len() as u64;
-        let count = unique.len() as u32;
-        self.nodes.extend(unique.into_flattened());
-        self.parts.push(Node::new(Kind::Map, count, first | u64::from(map::ASCENDING) << 32));
-    }
-
-    fn atom(&mut self, name: &str) -> Result<Node, ParseError> {
-        if name.len() > MAX_ATOM_CHARACTERS && name.chars().count() > MAX_ATOM_CHARACTERS {
-            return Err(self.error(ParseErrorKind::AtomTooLong));
-        }
-        let at = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(name.as_bytes());
-        Ok(Node { small: name.len() as u16, ..Node::new(Kind::Atom, at, 0) })
-    }
-
-    fn integer(&mut self, value: BigInt) -> Node {
-        if let Ok(value) = i64::try_from(&value) {
-            return Node::int(value);
-        }
-        let at = self.bytes.len() as u32;
-        let digits = value.magnitude().to_bytes_le();
-        self.bytes.extend_from_slice(&digits);
-        Node {
-            extra: u8::from(value.sign() == Sign::Minus),
-            ..Node::new(Kind::Big, at, digits.len() as u64)
-        }
-    }
-
-    fn big(&self, node: Node) -> BigInt {
-        if node.kind == Kind::Int {
-            return (node.b as i64).into();
-        }
-        let sign = if node.extra == 0 { Sign::Plus } else { Sign::Minus };
-        BigInt::from_bytes_le(sign, node.span(&self.bytes))
-    }
-
-    fn string(&mut self, text: &str) -> Node {
-        if text.is_empty() {
-            return Node::NIL;
-        }
-        let at = self.bytes.len() as u32;
-        if text.chars().all(|character| character <= '\u{ff}') {
-            let before = self.bytes.len();
-            self.bytes.extend(text.chars().map(|character| u32::from(character) as u8));
-            return Node::new(Kind::String, at, (self.bytes.len() - before) as u64);
-        }
-        let from = self.parts.len();
-        self.parts.extend(text.chars().map(|character| Node::int(u32::from(character).into())));
-        self.parts.push(Node::NIL);
-        let count = self.parts.len() - from - 1;
-        let first = self.take(from);
-        Node::new(Kind::List, count as u32, first)
-    }
-
-    fn binary(&mut self, bytes: &[u8], last: u8) -> Node {
-        let at = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(bytes);
-        let (kind, extra) = if last == 8 { (Kind::Binary, 0) } else { (Kind::Bits, last) };
-        Node { extra, ..Node::new(kind, at, bytes.len() as u64) }
+        self.made.parts.push(Node::int(arity.into()));
+        Ok(Node::new(Kind::Export, 3, self.made.take(from)))
     }
 
     fn bad_segment(&self, why: &'static str) -> ParseError {
@@ -540,14 +428,14 @@ impl<'t> Parser<'t> {
             }
         }
         let room = (self.scanner.text.len() * 16 + FREE_ROOM)
-            .saturating_sub(self.bytes.len() + bits.length());
+            .saturating_sub(self.made.bytes.len() + bits.length());
         let added = match operand {
             Operand::Text(text) => bits.add(Value::Text(text), &how, room),
             Operand::Node(node) => match node.kind {
-                Kind::Int | Kind::Big => bits.add(Value::Integer(self.big(*node)), &how, room),
+                Kind::Int | Kind::Big => bits.add(Value::Integer(self.made.big(*node)), &how, room),
                 Kind::Float => bits.add(Value::Float(f64::from_bits(node.b)), &how, room),
                 Kind::Binary | Kind::Bits => {
-                    let bytes = node.span(&self.bytes);
+                    let bytes = node.span(&self.made.bytes);
                     let spare =
                         if node.kind == Kind::Bits { 8 - usize::from(node.extra) } else { 0 };
                     bits.add(Value::Bits(bytes, bytes.len() * 8 - spare), &how, room)
@@ -562,8 +450,8 @@ impl<'t> Parser<'t> {
         }
         self.want(Symbol::CloseBits, "`:`, `/`, `,` or `>>`")?;
         let (bytes, last) = bits.finish();
-        let node = self.binary(&bytes, last);
-        self.parts.push(node);
+        let node = self.made.binary(&bytes, last);
+        self.made.parts.push(node);
         Ok(true)
     }
 

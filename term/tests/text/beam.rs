@@ -9,7 +9,7 @@ use term::{Term, View};
 
 /// A release that may be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beam {
+pub(crate) enum Beam {
     /// `erl` on the path: OTP 25 or 26.
     Host,
     /// In a root of its own: `CNODE_OTP27`.
@@ -20,14 +20,14 @@ pub enum Beam {
 
 impl Beam {
     /// All releases that are installed; says so loudly if one is not.
-    pub fn installed() -> Vec<Self> {
+    pub(crate) fn installed() -> Vec<Self> {
         [Self::Host, Self::Otp27, Self::Otp29]
             .into_iter()
             .filter(|beam| beam.is_installed())
             .collect()
     }
 
-    pub fn is_installed(self) -> bool {
+    pub(crate) fn is_installed(self) -> bool {
         let found = match self.root() {
             None => Command::new("erl")
                 .arg("-version")
@@ -54,7 +54,7 @@ impl Beam {
     }
 
     /// Runs `call` (`text_peer:print(1, 10)`) where `text_peer` is `text_peer.erl`; the terms it answered with.
-    pub fn run(self, call: &str) -> Result<Vec<Term>> {
+    pub(crate) fn run(self, call: &str) -> Result<Vec<Term>> {
         // The module comes in by standard input, since a root of its own sees no file of ours.
         let load = format!(
             "{{ok, Source}} = (fun Read(Lines) -> case io:get_line('') of eof -> {{ok, lists:append(lists:reverse(Lines))}}; \
@@ -78,7 +78,7 @@ impl Beam {
 }
 
 /// Whether there is an `elixir`.
-pub fn elixir_is_installed() -> bool {
+pub(crate) fn elixir_is_installed() -> bool {
     let found = Command::new("elixir")
         .arg("--version")
         .stdout(Stdio::null())
@@ -91,7 +91,7 @@ pub fn elixir_is_installed() -> bool {
 }
 
 /// Runs an Elixir script, which finds `text_peer` loaded; the terms it answered with.
-pub fn elixir(script: &str) -> Result<Vec<Term>> {
+pub(crate) fn elixir(script: &str) -> Result<Vec<Term>> {
     let load = "
         source = IO.read(:stdio, :eof) |> String.to_charlist()
         forms = fn forms, text, line ->
@@ -152,7 +152,7 @@ fn base64(text: &str) -> Result<Vec<u8>> {
 }
 
 /// The parts of a tuple.
-pub fn parts(term: &Term) -> Vec<Term> {
+pub(crate) fn parts(term: &Term) -> Vec<Term> {
     match term.view() {
         View::Tuple(tuple) => tuple.iter().map(term::TermRef::to_term).collect(),
         _ => panic!("no tuple: {}", term.kind_name()),
@@ -160,7 +160,7 @@ pub fn parts(term: &Term) -> Vec<Term> {
 }
 
 /// The binaries of a list, as text.
-pub fn texts(term: &Term) -> Vec<String> {
+pub(crate) fn texts(term: &Term) -> Vec<String> {
     match term.view() {
         View::List(list) => {
             list.iter().map(|text| String::from_utf8(binary(&text.to_term())).unwrap()).collect()
@@ -169,7 +169,7 @@ pub fn texts(term: &Term) -> Vec<String> {
     }
 }
 
-pub fn binary(term: &Term) -> Vec<u8> {
+pub(crate) fn binary(term: &Term) -> Vec<u8> {
     match term.view() {
         View::Binary(bytes) => bytes.to_vec(),
         _ => panic!("no binary: {}", term.kind_name()),

@@ -68,8 +68,7 @@ fn a_million_levels_are_laid_out_in_lines_on_256_kib_of_stack() {
 
 #[test]
 fn nested_binaries_and_signs_cost_no_stack_either() {
-    let binaries =
-        "<<".repeat(DEEP) + "1" + &"/integer>>".to_owned() + &"/binary>>".repeat(DEEP - 1);
+    let binaries = "<<".repeat(DEEP) + "1" + "/integer>>" + &"/binary>>".repeat(DEEP - 1);
     let error = on_a_small_stack(move || text::parse(&binaries));
     assert_eq!(error.map(|term| term.to_string()), Ok("<<1>>".into()));
     let signs = "-".repeat(DEEP) + "1";

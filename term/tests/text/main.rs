@@ -7,3 +7,4 @@ mod bounds;
 mod inspect;
 mod parse;
 mod print;
+mod smoke;

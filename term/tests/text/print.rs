@@ -14,18 +14,17 @@ fn release(beam: Beam) -> Release {
 }
 
 /// Fails with the neighbourhood of the first difference.
-pub fn same(printed: &str, expected: &str, what: impl FnOnce() -> String) {
+pub(crate) fn same(printed: &str, expected: &str, what: impl FnOnce() -> String) {
     if printed != expected {
         let at = printed
             .char_indices()
             .zip(expected.chars())
             .find(|((_, a), b)| a != b)
             .map_or(0, |((at, _), _)| at);
-        let from = printed.floor_char_boundary(at.saturating_sub(400));
-        let cut = |text: &str| {
-            let to = text.ceil_char_boundary(text.len().min(at + 200));
-            text.get(from..to).unwrap_or(text).to_owned()
-        };
+        // Counted in characters from here on.
+        let at = printed.get(..at).map_or(0, |before| before.chars().count());
+        let cut =
+            |text: &str| text.chars().skip(at.saturating_sub(400)).take(600).collect::<String>();
         panic!(
             "\n--- printed\n{}\n--- expected\n{}\n---\nat {at} of {}",
             cut(printed),
