@@ -20,8 +20,9 @@ an_alias_receives(Config) ->
                             Seen = seen(A, B),
                             Explicit = do(A, {alias, [explicit_unalias]}),
                             ok = do(B, {send, Explicit, four}),
+                            Fourth = seen(A, B),
                             ok = do(A, {send, Alias, from_itself}),
-                            {Seen, seen(A, B), seen(A, A)}
+                            {Seen, Fourth, seen(A, A)}
                     end).
 
 a_closed_alias_receives_nothing(Config) ->

@@ -102,9 +102,11 @@ decode_refuses_what_the_beam_refuses(Config) ->
            <<131, 118, 256:16, (binary:copy(<<"a">>, 256))/binary>>, <<131, 119, 1, 255>>, <<131, 119, 2, 192, 128>>, <<131, 119, 3, 237, 160, 128>>, <<131, 119, 4, 244, 144, 128, 128>>,
            <<131, 104, 2, 97, 1>>, <<131, 108, 2:32, 97, 1, 106>>, <<131, 108, 1:32, 97, 1>>, <<131, 107, 5:16, "abc">>, <<131, 109, 5:32, "abc">>, <<131, 77, 1:32, 9, 255>>,
            <<131, 77, 1:32, 0, 255>>, <<131, 110, 5, 0, 1>>, <<131, 110, 1, 0>>, <<131, 116, 2:32, 97, 1, 97, 2, 97, 1, 97, 3>>, <<131, 116, 1:32, 97, 1>>,
-           <<131, 103, 97, 1, 5:32, 1:32, 2>>, <<131, 88, 119, 3, "a@b", 5:32>>, <<131, 90, 6:16, 119, 3, "a@b", 77:32, 0:192>>, <<131, 90, 0:16, 119, 3, "a@b", 77:32>>,
+           <<131, 103, 97, 1, 5:32, 1:32, 2>>, <<131, 88, 119, 3, "a@b", 5:32>>, <<131, 90, 6:16, 119, 3, "a@b", 77:32, 0:192>>,
            <<131, 113, 119, 1, "m", 119, 1, "f", 98, 256:32>>, <<131, 113, 119, 1, "m", 119, 1, "f", 119, 1, "a">>, <<131, 113, 97, 1, 119, 1, "f", 97, 0>>, <<131, 82, 0>>, <<131, 68, 0>>,
            <<131, 80, 10:32, "not zlib">>, <<131, 80, 0:32>>, <<131, 131, 97, 1>>, <<131, 112, 4:32>>, <<131, 117, 0:32>>, <<131, 116, 1:32>>, <<131, 105, 1:32>>, <<97, 1>>],
+    %% LOCAL_EXT is for the node that wrote it: what cannot be checked cannot be sent on either.
+    [?eq({B, refused}, {B, theirs(P, B)}) || B <- [<<131, 121, 0:32>>, <<131, 121, 0:64, 97, 1>>, <<131, 104, 1, 121, 1, 2, 3, 4, 97, 1>>], map_get(own, Config) =:= "true"],
     %% EXPORT_EXT beyond arity 255 is taken by some releases and kills another: no oracle for that one.
     [?eq({B, mine(B)}, {B, theirs(P, B)}) || B <- Bad, B =/= <<131, 113, 119, 1, "m", 119, 1, "f", 98, 256:32>>].
 
@@ -292,6 +294,9 @@ native_records(Config) ->
                  ?eq(V, binary_to_term(do(P, {encode, V}))),
                  ?eq({ok, V}, do(P, {decode, term_to_binary(V)})),
                  ?eq(true, do(P, {equal, V, V})),
-                 ?eq(formatted(V), do(P, {format, V}))
+                 %% A pid prints by the number its reader gave the node: no two nodes print it alike.
+                 has_pid(V) orelse ?eq(formatted(V), do(P, {format, V}))
              end || V <- Values]
     end.
+
+has_pid(Term) -> nomatch =/= re:run(formatted(Term), "<[0-9]+\\.[0-9]+\\.[0-9]+>").
