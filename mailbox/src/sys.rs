@@ -166,7 +166,7 @@ impl<'a> Request<'a> {
 fn get_state<S: System>(target: &mut S, caller: Caller) {
     match target.state() {
         Some(state) => reply_state(target.process(), caller, state),
-        None => caller.reply(no_state(target, "system_get_state")),
+        None => caller.reply(no_state("system_get_state")),
     }
 }
 
@@ -196,7 +196,7 @@ async fn release_of(process: &mut Process, node: &Atom) -> Option<i64> {
 /// `sys:replace_state/2`: the fun is the asker's, and only its node can run it.
 async fn replace_state<S: System>(target: &mut S, caller: Caller, fun: Term) {
     let Some(state) = target.state() else {
-        caller.reply(no_state(target, "system_replace_state"));
+        caller.reply(no_state("system_replace_state"));
         return;
     };
     let apply = term!({call, 'erlang, 'apply, [fun, [state]], 'user});
@@ -209,7 +209,7 @@ async fn replace_state<S: System>(target: &mut S, caller: Caller, fun: Term) {
         applied.map_err(|error| term!({exit, error.reason()}))
     };
     let replaced = applied.and_then(|state| match bad_rpc(&state) {
-        Some(reason) => Err(term!({error, reason})),
+        Some(reason) => Err(term!({exit, reason})),
         None => match target.replace_state(state.clone()) {
             Ok(()) => Ok(state),
             Err(error) => Err(term!({error, {bad_state, error.to_string()}})),
@@ -218,8 +218,8 @@ async fn replace_state<S: System>(target: &mut S, caller: Caller, fun: Term) {
     match replaced {
         Ok(state) => reply_state(target.process(), caller, state),
         Err(why) => {
-            let module = target.module();
-            caller.reply(term!({error, {callback_failed, {(module), 'system_replace_state}, why}}));
+            caller
+                .reply(term!({error, {callback_failed, {gen_server, 'system_replace_state}, why}}));
         }
     }
 }
@@ -227,11 +227,16 @@ async fn replace_state<S: System>(target: &mut S, caller: Caller, fun: Term) {
 /// The reason in `{badrpc, {'EXIT', Reason}}`.
 fn bad_rpc(reply: &Term) -> Option<Term> {
     let tuple = reply.as_tuple().filter(|tuple| tuple.len() == 2)?;
-    tuple.get(0)?.is_atom("badrpc").then(|| tuple.get(1).map(TermRef::to_term)).flatten()
+    let why = tuple.get(0)?.is_atom("badrpc").then(|| tuple.get(1)).flatten()?;
+    let exit = why
+        .as_tuple()
+        .filter(|exit| exit.len() == 2 && exit.get(0).is_some_and(|tag| tag.is_atom("EXIT")));
+    Some(exit.and_then(|exit| exit.get(1)).unwrap_or(why).to_term())
 }
 
-fn no_state<S: System>(target: &S, function: &'static str) -> Term {
-    let place = Term::from((target.module(), Atom::from_static(function)));
+/// What `sys` says where the callback is missing.
+fn no_state(function: &'static str) -> Term {
+    let place = Term::from((Atom::from_static("gen_server"), Atom::from_static(function)));
     term!({error, {callback_failed, place, {error, 'undef}}})
 }
 

@@ -453,7 +453,7 @@ async fn sys_gets_the_state_if_the_server_gives_it() {
     runtime.cast("counter", Cast::Set(7)).unwrap();
     assert_eq!(ask(&runtime, "counter", term!('get_state)).await, term!({ok, 7}));
     let refused = ask(&runtime, "strict", term!('get_state)).await;
-    let place = term!({(Atom::from_static("Strict")), 'system_get_state});
+    let place = term!({gen_server, 'system_get_state});
     assert_eq!(refused, term!({error, {callback_failed, place, {error, 'undef}}}));
 }
 
