@@ -123,9 +123,9 @@ impl Cell {
         }
     }
 
-    /// Whether a priority exit signal through this alias goes ahead: `None` if it is not active.
+    /// Whether a priority exit signal through this alias goes ahead: `None` if it is not active. No alias ends with one, as
+    /// seen on OTP 29.
     pub(crate) fn alias_priority(&self, number: RefNumber) -> Option<bool> {
-        let mut state = self.lock();
-        Some(state.known_relations_mut()?.aliases.used(number)?.priority)
+        Some(self.lock().relations()?.aliases.0.get(number)?.priority)
     }
 }

@@ -168,6 +168,30 @@ impl<T: IntoExit, E: Into<Reason>> IntoExit for Result<T, E> {
     }
 }
 
+/// The type `!`, which has no name on stable Rust: what a process that loops for ever gives back.
+type Never = <fn() -> ! as Gives>::Back;
+
+/// Names what a function gives back.
+#[doc(hidden)]
+#[allow(
+    unreachable_pub,
+    missing_docs,
+    reason = "part of the type of an implementation, nothing to be used"
+)]
+pub trait Gives {
+    type Back;
+}
+
+impl<T> Gives for fn() -> T {
+    type Back = T;
+}
+
+impl IntoExit for Never {
+    fn into_exit(self) -> Exit {
+        self
+    }
+}
+
 impl IntoExit for std::convert::Infallible {
     fn into_exit(self) -> Exit {
         match self {}

@@ -35,18 +35,20 @@ impl Cell {
     /// A local process that was linked has ended.
     pub(crate) fn linked_ended(&self, from: Number, reason: Term) {
         let mut state = self.lock();
-        let active =
-            state.known_relations_mut().is_some_and(|relations| relations.links.remove_local(from));
+        let link =
+            state.known_relations_mut().and_then(|relations| relations.links.remove_local(from));
         let from = self.runtime().ids().pid(from);
-        self.apply_exit(&mut state, from, reason, Cause::Link { active }, false);
+        let cause = Cause::Link { active: link.is_some() };
+        self.apply_exit(&mut state, from, reason, cause, link.unwrap_or(false));
     }
 
     /// A remote process that was linked has ended, says the connection it is on.
     pub(crate) fn linked_ended_afar(&self, from: &Pid, reason: Term, via: &Connection) {
         let mut state = self.lock();
-        let active =
-            state.known_relations_mut().is_some_and(|relations| relations.links.exited(from, via));
-        self.apply_exit(&mut state, from.clone(), reason, Cause::Link { active }, false);
+        let link =
+            state.known_relations_mut().and_then(|relations| relations.links.exited(from, via));
+        let cause = Cause::Link { active: link.is_some() };
+        self.apply_exit(&mut state, from.clone(), reason, cause, link.unwrap_or(false));
     }
 
     /// A link that cannot be, or is no more, tells its end.
@@ -58,12 +60,9 @@ impl Cell {
     pub(crate) fn cut_links(self: &Arc<Self>, connection: &Connection) {
         let mut state = self.lock();
         let Some(relations) = state.known_relations_mut() else { return };
-        for from in relations.links.cut(connection) {
-            self.exit_over_active_link(
-                &mut state,
-                from,
-                Term::from(Atom::from_static("noconnection")),
-            );
+        for (from, priority) in relations.links.cut(connection) {
+            let reason = Term::from(Atom::from_static("noconnection"));
+            self.apply_exit(&mut state, from, reason, Cause::Link { active: true }, priority);
         }
     }
 

@@ -21,7 +21,8 @@ use crate::signal::Signal;
 /// One process's side of its links.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    local: Few<()>,
+    /// With whether their exits go ahead of ordinary messages.
+    local: Few<bool>,
     remote: Option<Box<RemoteLinks>>,
 }
 
@@ -36,27 +37,48 @@ struct RemoteLink {
     connection: Connection,
     /// `None`: active. Else the id of our unlink that has not been acknowledged.
     unlinking: Option<NonZeroU64>,
+    priority: bool,
 }
 
 impl Links {
     /// Both processes are local, and this one is not visible yet or locked.
     pub(crate) fn insert_local(&mut self, other: Number) {
-        self.local.insert(other.key(), ());
+        // A second link to the same process is the first one.
+        if self.local.get(other.key()).is_none() {
+            self.local.insert(other.key(), false);
+        }
+    }
+
+    /// `link(Pid, [priority])`: the exit of a linked process is to go ahead.
+    fn prefer(&mut self, other: &Pid, place: Place) {
+        match place {
+            Place::Here(number) => {
+                if self.local.get(number.key()).is_some() {
+                    self.local.insert(number.key(), true);
+                }
+            }
+            _ => {
+                let link = self.remote.as_mut().and_then(|remote| remote.links.get_mut(other));
+                if let Some(link) = link {
+                    link.priority = true;
+                }
+            }
+        }
     }
 
     /// The other node has set its side up already.
     pub(crate) fn insert_remote(&mut self, other: Pid, connection: Connection) {
-        let link = RemoteLink { connection, unlinking: None };
+        let link = RemoteLink { connection, unlinking: None, priority: false };
         self.remote.get_or_insert_default().links.insert(other, link);
     }
 
-    /// Whether there was an active link.
-    pub(crate) fn remove_local(&mut self, other: Number) -> bool {
-        self.local.remove(other.key()).is_some()
+    /// Whether there was an active link, and its exits go ahead.
+    pub(crate) fn remove_local(&mut self, other: Number) -> Option<bool> {
+        self.local.remove(other.key())
     }
 
     pub(crate) fn take_local(&mut self) -> impl Iterator<Item = Number> + use<> {
-        self.local.take().into_iter().map(|(key, ())| Number::from_key(key))
+        self.local.take().into_iter().map(|(key, _)| Number::from_key(key))
     }
 
     /// The active remote links, with their connections.
@@ -66,32 +88,31 @@ impl Links {
         active.map(|(pid, link)| (pid, link.connection)).collect()
     }
 
-    /// Forgets the links over a connection that ended; the pids whose links were active.
-    pub(crate) fn cut(&mut self, connection: &Connection) -> Vec<Pid> {
+    /// Forgets the links over a connection that ended; the pids whose links were active, and whether they go ahead.
+    pub(crate) fn cut(&mut self, connection: &Connection) -> Vec<(Pid, bool)> {
         let Some(remote) = self.remote.as_mut() else { return Vec::new() };
         let mut active = Vec::new();
         remote.links.retain(|pid, link| {
             let over_it = link.connection == *connection;
             if over_it && link.unlinking.is_none() {
-                active.push(pid.clone());
+                active.push((pid.clone(), link.priority));
             }
             !over_it
         });
         active
     }
 
-    /// Takes the link away because its other end ended; whether it was active, over the connection that says so.
-    pub(crate) fn exited(&mut self, from: &Pid, via: &Connection) -> bool {
-        let Some(remote) = self.remote.as_mut() else { return false };
-        if remote.links.get(from).is_none_or(|link| link.connection != *via) {
-            return false;
-        }
-        remote.links.remove(from).is_some_and(|link| link.unlinking.is_none())
+    /// Takes the link away because its other end ended, says the connection; whether it was active over that one, and
+    /// its exits go ahead.
+    pub(crate) fn exited(&mut self, from: &Pid, via: &Connection) -> Option<bool> {
+        let remote = self.remote.as_mut()?;
+        remote.links.get(from).filter(|link| link.connection == *via)?;
+        remote.links.remove(from).filter(|link| link.unlinking.is_none()).map(|link| link.priority)
     }
 
     /// All processes linked now.
     pub(crate) fn pids(&self, runtime: &Runtime) -> Vec<Pid> {
-        let local = self.local.iter().map(|(key, ())| runtime.ids().pid(Number::from_key(key)));
+        let local = self.local.iter().map(|(key, _)| runtime.ids().pid(Number::from_key(key)));
         let remote = self.remote.iter().flat_map(|remote| &remote.links);
         local
             .chain(remote.filter(|(_, link)| link.unlinking.is_none()).map(|(pid, _)| pid.clone()))
@@ -121,6 +142,14 @@ impl Cell {
             }
             Place::Past => self.no_process(to),
             Place::Elsewhere => self.link_remote(to),
+        }
+    }
+
+    /// `link/2` with `[priority]`, after the link: how its exit signal goes is this side's affair alone.
+    pub(crate) fn prefer_exit_of(&self, to: &Pid) {
+        let place = self.runtime().ids().place(to);
+        if let Some(relations) = self.lock().known_relations_mut() {
+            relations.links.prefer(to, place);
         }
     }
 

@@ -51,7 +51,7 @@ impl MonitorOptions {
         self
     }
 
-    /// Lets the `DOWN` message, and messages sent to the alias with priority, go ahead of ordinary ones (OTP 28).
+    /// Lets the `DOWN` message go ahead of ordinary ones (OTP 28). Messages to the alias are ordinary all the same.
     #[must_use]
     pub const fn priority(mut self) -> Self {
         self.priority = true;
@@ -189,7 +189,7 @@ impl Cell {
         let (number, reference) =
             if is_alias { ids.make_alias(self.number()) } else { ids.make_ref() };
         if let Some(mode) = options.alias {
-            self.lock().relations_mut().aliases.insert(number, mode, options.priority);
+            self.lock().relations_mut().aliases.insert(number, mode, false);
         }
         let extra =
             Extra { name: None, tag: options.tag, priority: options.priority, remote: None };
@@ -267,7 +267,7 @@ impl Cell {
         let mut state = self.lock();
         let relations = state.relations_mut();
         if let Some(mode) = options.alias {
-            relations.aliases.insert(number, mode, options.priority);
+            relations.aliases.insert(number, mode, false);
         }
         relations.monitors.0.insert(number, watch);
         reference

@@ -152,9 +152,9 @@ impl Connection {
         self.0.local.lock().take().unwrap_or_default().processes
     }
 
-    /// How many processes and monitors by name it knows.
-    #[cfg(test)]
-    pub(crate) fn known(&self) -> (usize, usize) {
+    /// How many local processes, and how many monitors of them by name, it has to remember for its end.
+    #[must_use]
+    pub fn load(&self) -> (usize, usize) {
         self.0
             .local
             .lock()

@@ -162,6 +162,13 @@ impl Process {
         }
     }
 
+    /// Links to a process, whose exit signal then goes ahead of ordinary messages where it becomes one (`link/2` with
+    /// `[priority]`, OTP 28).
+    pub fn link_priority(&self, to: &Pid) {
+        self.link(to);
+        self.cell().prefer_exit_of(to);
+    }
+
     /// Takes the link away (`unlink/1`); no exit signal comes over it from here on.
     pub fn unlink(&self, to: &Pid) {
         if !self.is_exiting() {
@@ -235,9 +242,10 @@ impl Process {
         std::mem::replace(&mut self.cell().lock().trap_exit, on)
     }
 
-    /// Sends an exit signal (`exit/2`). `kill` cannot be trapped; `normal` ends only who sends it to itself.
-    pub fn exit(&self, to: &Pid, reason: impl Into<Reason>) {
-        self.send_exit(Dest::Pid(to.clone()), reason.into(), false);
+    /// Sends an exit signal (`exit/2`) to a pid or an alias. `kill` cannot be trapped; `normal` ends only who sends it to
+    /// itself. Names get none, as in Erlang.
+    pub fn exit(&self, to: impl Into<Dest>, reason: impl Into<Reason>) {
+        self.send_exit(to.into(), reason.into(), false);
     }
 
     /// Sends an exit signal that goes ahead of ordinary messages where it becomes one, if `to` is an alias that its

@@ -342,7 +342,7 @@ impl<'a, F> ReceiveMatch<'a, F> {
         F: FnMut(&Term) -> Option<R>,
     {
         let Self { process, deadline, at, matches } = self;
-        let mut undecodable = None;
+        let mut undecodable = Vec::new();
         let mut token = None;
         let mut look = |message: &mut Message| match look_at_term(message, &mut undecodable) {
             Some(term) => match matches(&term) {
@@ -355,7 +355,7 @@ impl<'a, F> ReceiveMatch<'a, F> {
             None => Look::Discard,
         };
         let found = process.mailbox.poll_select(cx, *deadline, at, &mut look);
-        if let Some(error) = undecodable {
+        for error in undecodable {
             process.undecodable(&error);
         }
         if matches!(found, Poll::Ready(Found::It(_))) {
@@ -401,10 +401,7 @@ impl Future for AwaitAnswer<'_> {
     }
 }
 
-fn look_at_term(
-    message: &mut Message,
-    undecodable: &mut Option<term::DecodeError>,
-) -> Option<Term> {
+fn look_at_term(message: &mut Message, undecodable: &mut Vec<term::DecodeError>) -> Option<Term> {
     let payload = match message {
         Message::User(payload) => payload,
         Message::Traced(traced) => &mut traced.0,
@@ -416,7 +413,7 @@ fn look_at_term(
     match payload.term() {
         Ok(term) => Some(term.clone()),
         Err(error) => {
-            *undecodable = Some(error);
+            undecodable.push(error);
             None
         }
     }

@@ -130,7 +130,7 @@ impl Runtime {
             Dest::Pid(pid) => match self.ids().place(pid) {
                 Place::Here(number) => {
                     if let Some(cell) = self.table().get(number) {
-                        cell.exit_called(&from.pid(), reason, priority && false);
+                        cell.exit_called(&from.pid(), reason, false);
                     }
                     return;
                 }
