@@ -8,7 +8,7 @@ start() ->
     [_, Host] = string:split(atom_to_list(node()), "@"),
     Rust = list_to_atom("rust@" ++ Host),
     %% Rust watches a process of ours: see what links.rs prints.
-    {watcher, Rust} ! spawn(fun() -> timer:sleep(500), exit({tired, of, waiting}) end),
+    {watcher, Rust} ! spawn(fun() -> timer:sleep(500), exit({tired, waiting}) end),
     %% We watch one of Rust's, which panics.
     Ref = monitor(process, {fragile, Rust}),
     {fragile, Rust} ! {self(), 4},

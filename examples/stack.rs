@@ -1,7 +1,7 @@
 //! A gen_server in Rust, called from Elixir: the stack of the GenServer documentation. Its Elixir half is `stack.exs`.
 //!
 //!     cargo run --release --example stack
-use node::{Caller, Next, Node, Process, Reply, Server, Term};
+use node::{Caller, Next, Node, Process, Reply, Server, Term, term};
 use serde::Deserialize;
 
 #[derive(Default)]
@@ -21,7 +21,7 @@ enum Cast {
 
 impl Server for Stack {
     type Call = Call;
-    type Reply = Option<Term>;
+    type Reply = Term;
     type Cast = Cast;
     type Info = Term;
 
@@ -30,8 +30,8 @@ impl Server for Stack {
         Call::Pop: Call,
         _from: Caller,
         _process: &mut Process,
-    ) -> Reply<Option<Term>> {
-        Reply::Now(self.0.pop())
+    ) -> Reply<Term> {
+        Reply::Now(self.0.pop().unwrap_or_else(|| term!('nil)))
     }
 
     async fn cast(&mut self, Cast::Push(element): Cast, _process: &mut Process) -> Next {
