@@ -46,11 +46,13 @@ impl Inbound {
 #[derive(Debug)]
 pub struct Outbound {
     slots: Vec<Option<Atom>>,
+    /// Part of the hash of each slot's atom: names are compared only where it agrees.
+    tags: Vec<u32>,
     /// Position in the header under way, by slot; [`UNUSED`] for slots it does not refer to.
     positions: Vec<u8>,
     header: Vec<HeaderAtom>,
     /// What stood in the slots taken for the message under way.
-    displaced: Vec<(u16, Option<Atom>)>,
+    displaced: Vec<(u16, Option<Atom>, u32)>,
 }
 
 /// No position: there are 255, 0 to 254.
@@ -75,7 +77,13 @@ impl Outbound {
     /// An empty cache; it takes its memory with the first atom.
     #[must_use]
     pub fn new() -> Self {
-        Self { slots: Vec::new(), positions: Vec::new(), header: Vec::new(), displaced: Vec::new() }
+        Self {
+            slots: Vec::new(),
+            tags: Vec::new(),
+            positions: Vec::new(),
+            header: Vec::new(),
+            displaced: Vec::new(),
+        }
     }
 
     /// Begins a message. What was chosen for the one before stays in the cache.
@@ -91,41 +99,54 @@ impl Outbound {
     /// Takes back what was chosen since [`Outbound::begin`]: the message will not be sent, so the peer must not be
     /// expected to know its atoms.
     pub fn abandon(&mut self) {
-        for (slot, atom) in self.displaced.drain(..).rev() {
-            if let Some(place) = self.slots.get_mut(usize::from(slot)) {
-                *place = atom;
-            }
+        for (slot, atom, tag) in std::mem::take(&mut self.displaced).into_iter().rev() {
+            self.displace(slot, atom, tag);
         }
         self.begin();
     }
 
     /// How an atom of the message under way goes out.
     pub fn choose(&mut self, atom: AtomRef<'_>) -> AtomForm {
-        if self.slots.is_empty() {
-            self.slots.resize(SLOTS, None);
-            self.positions.resize(SLOTS, UNUSED);
-        }
-        let candidates = candidates(&atom.as_str());
+        self.choose_name(atom.as_str().as_bytes()).unwrap_or(AtomForm::Spelled)
+    }
+
+    /// The same for the bytes of an atom's name; `None` if they cannot be one.
+    pub(super) fn choose_name(&mut self, name: &[u8]) -> Option<AtomForm> {
+        let hash = hash(name);
+        let candidates = candidates(hash);
         for slot in candidates {
-            if self.at(slot).is_some_and(|cached| atom == *cached) {
-                return self.refer(slot, false);
+            if self.tag(slot) == tag(hash)
+                && self.at(slot).is_some_and(|atom| atom.as_str().as_bytes() == name)
+            {
+                return Some(self.refer(slot, false));
             }
         }
+        let atom = Atom::new(std::str::from_utf8(name).ok()?).ok()?;
         if self.header.len() >= MAX_ATOMS {
-            return AtomForm::Spelled;
+            return Some(AtomForm::Spelled);
+        }
+        if self.slots.is_empty() {
+            self.slots.resize(SLOTS, None);
+            self.tags.resize(SLOTS, 0);
+            self.positions.resize(SLOTS, UNUSED);
         }
         // An empty slot before one that has to be taken from another atom; never one this message refers to.
         let free = candidates.into_iter().find(|&slot| self.at(slot).is_none());
         let taken = candidates.into_iter().find(|&slot| self.position(slot) == UNUSED);
-        match free.or(taken) {
+        Some(match free.or(taken) {
             Some(slot) => {
-                if let Some(place) = self.slots.get_mut(usize::from(slot)) {
-                    let displaced = place.replace(atom.to_atom());
-                    self.displaced.push((slot, displaced));
-                }
+                self.displace(slot, Some(atom), tag(hash));
                 self.refer(slot, true)
             }
             None => AtomForm::Spelled,
+        })
+    }
+
+    fn displace(&mut self, slot: u16, atom: Option<Atom>, tag: u32) {
+        let slot_ = usize::from(slot);
+        if let (Some(place), Some(tags)) = (self.slots.get_mut(slot_), self.tags.get_mut(slot_)) {
+            let before = (std::mem::replace(place, atom), std::mem::replace(tags, tag));
+            self.displaced.push((slot, before.0, before.1));
         }
     }
 
@@ -161,19 +182,46 @@ impl Outbound {
         self.slots.get(usize::from(slot))?.as_ref()
     }
 
+    fn tag(&self, slot: u16) -> u32 {
+        self.tags.get(usize::from(slot)).copied().unwrap_or(0)
+    }
+
     fn position(&self, slot: u16) -> u8 {
         self.positions.get(usize::from(slot)).copied().unwrap_or(UNUSED)
     }
 }
 
-/// The two slots that an atom may have: FNV-1a of its name, two parts of 11 bits.
-fn candidates(name: &str) -> [u16; 2] {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in name.bytes() {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+/// Eight bytes of a name at a time, the last ones once more where they do not fill eight.
+fn hash(name: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| {
+        let product = u128::from(hash ^ word) * u128::from(FACTOR);
+        (product as u64) ^ (product >> 64) as u64
+    };
+    let mut hash = FACTOR ^ name.len() as u64;
+    if let Some(last) = name.last_chunk::<8>() {
+        for chunk in name.chunks_exact(8) {
+            hash = mix(hash, chunk.first_chunk().map_or(0, |word| u64::from_le_bytes(*word)));
+        }
+        mix(hash, u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        mix(
+            hash,
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
+        )
+    } else {
+        mix(hash, name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
     }
-    let hash = hash ^ (hash >> 32);
-    [(hash % SLOTS as u64) as u16, ((hash / SLOTS as u64) % SLOTS as u64) as u16]
+}
+
+/// The two slots that an atom may have: 11 bits of its hash each.
+fn candidates(hash: u64) -> [u16; 2] {
+    [(hash % SLOTS as u64) as u16, (hash / SLOTS as u64 % SLOTS as u64) as u16]
+}
+
+/// The part of a hash that slots do not come from.
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }
 
 #[cfg(test)]

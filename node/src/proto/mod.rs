@@ -13,7 +13,7 @@
 //! | `fragment` | large messages in parts |
 //! | `control` | the table of operations |
 //! | `receive` | frames in, control messages and payloads out |
-//! | `send` | the same the other way |
+//! | `send`, `rewrite` | the same the other way, atoms replaced by references |
 //! | `tick` | when to send a tick, and when a peer is gone |
 
 pub mod atom_cache;
@@ -25,6 +25,7 @@ pub mod fragment;
 pub mod frame;
 pub mod handshake;
 pub mod receive;
+mod rewrite;
 pub mod send;
 pub mod tick;
 

@@ -10,7 +10,6 @@
 use std::collections::VecDeque;
 
 use bytes::{BufMut, Bytes};
-use term::transcode::transcode;
 use term::{Cursor, DecodeError, Encoded, Term};
 use thiserror::Error;
 
@@ -20,6 +19,7 @@ use super::dist_header::{self, VERSION_MAGIC};
 use super::flags::Flags;
 use super::fragment::FRAGMENT_SIZE;
 use super::receive::PASS_THROUGH;
+use super::rewrite::rewrite;
 
 /// Binaries of this size and more are passed on by reference: below it, copying costs less than another piece to write.
 const SHARED: usize = 8 << 10;
@@ -287,7 +287,7 @@ impl Parts {
     ) -> Result<usize, SendError> {
         match &mut cache {
             Some(cache) => {
-                transcode(control, &[], &mut self.buffer, |atom| cache.choose(atom))?;
+                rewrite(control, &[], cache, &mut self.buffer)?;
             }
             None => self.buffer.extend_from_slice(control),
         }
@@ -330,7 +330,7 @@ impl Parts {
             self.shared.clear();
             self.shared_length = 0;
         }
-        let used = transcode(bytes, encoded.atoms(), &mut self.buffer, |atom| cache.choose(atom))?;
+        let used = rewrite(bytes, encoded.atoms(), cache, &mut self.buffer)?;
         match bytes.len() - used {
             0 => Ok(()),
             trailing => {
@@ -367,9 +367,7 @@ impl Parts {
                         self.share(bytes.slice(at..cursor.position()))
                     }
                     _ => {
-                        transcode(part, encoded.atoms(), &mut self.buffer, |atom| {
-                            cache.choose(atom)
-                        })?;
+                        rewrite(part, encoded.atoms(), cache, &mut self.buffer)?;
                     }
                 }
             }
