@@ -21,7 +21,7 @@ pub enum StartError {
     Cookie(#[from] CookieError),
     /// Another node of this name runs on this machine.
     #[error(
-        "the name {name} seems to be in use by another Erlang node: epmd at {epmd} has it. Choose another name, or \
+        "the name {name} is taken: epmd at {epmd} knows another Erlang node by it. Choose another name, or \
          stop that node (`epmd -names` lists them)"
     )]
     NameTaken {
