@@ -529,17 +529,12 @@ const fn container(kind: Kind, count: usize) -> (Node, usize) {
 /// Whether a name is ASCII; its length is that of one byte, so it is short enough. Names are short: eight bytes at a time, in line.
 #[inline(always)]
 pub(crate) fn short_ascii(name: &[u8]) -> bool {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
     let (words, rest) = name.as_chunks::<8>();
-    let mut seen = 0;
-    for word in words {
-        seen |= u64::from_ne_bytes(*word);
-    }
-    let mut last = 0;
-    for byte in rest {
-        last |= byte;
-    }
-    (seen & HIGH) == 0 && last < 128
+    let mut seen = words.iter().fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
+    let (halves, rest) = rest.as_chunks::<4>();
+    seen = halves.iter().fold(seen, |seen, half| seen | u64::from(u32::from_ne_bytes(*half)));
+    seen = rest.iter().fold(seen, |seen, &byte| seen | u64::from(byte));
+    (seen & 0x8080_8080_8080_8080) == 0
 }
 
 /// Checks that a name is UTF-8 of at most 255 characters.

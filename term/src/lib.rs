@@ -4,6 +4,8 @@
 //! [`Cursor`] over the bytes; a [`Term`], one block that is seen in place. Three ways to write likewise: [`to_bytes`], an
 //! [`Encoder`], and [`term!`].
 //!
+//! People who know Erlang start at [`guide`].
+//!
 //! # Layout
 //!
 //! Values: [`Atom`] `atom.rs`, [`Pid`] `pid.rs`, [`Port`] `port.rs`, [`Reference`] `reference.rs`, [`Term`] `term.rs`, its parts `view.rs`.
@@ -19,15 +21,19 @@ mod block;
 mod compress;
 mod cursor;
 mod decode;
+#[cfg(feature = "eetf")]
+pub mod eetf;
 mod encode;
 mod encoded;
 mod encoder;
 mod error;
+pub mod guide;
 mod hash;
 mod identifier;
 mod limits;
 mod macros;
 mod map;
+mod matching;
 mod node;
 pub mod order;
 mod pid;
@@ -47,6 +53,7 @@ pub use crate::encoded::Encoded;
 pub use crate::encoder::Encoder;
 pub use crate::error::{DecodeError, DecodeErrorKind};
 pub use crate::limits::Limits;
+pub use crate::matching::{Matched, Pinned};
 pub use crate::pid::Pid;
 pub use crate::port::Port;
 pub use crate::reference::{BadReferenceLength, MAX_REFERENCE_WORDS, Reference};
@@ -61,4 +68,5 @@ pub use crate::view::{Elements, Export, Fun, List, Map, Record, Tuple, View};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::macros::Literal;
+    pub use crate::matching::expanded::*;
 }

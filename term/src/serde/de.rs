@@ -12,7 +12,6 @@ use super::own::{self, Handed};
 use super::ser::Shape;
 use crate::atom::{Atom, AtomRef};
 use crate::cursor::{Cursor, kind_of};
-use crate::decode::short_ascii;
 use crate::error::DecodeErrorKind;
 use crate::limits::Limits;
 use crate::tag::*;
@@ -175,7 +174,6 @@ impl<'de> Deserializer<'de> {
         let remaining = self.cursor.remaining();
         if let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = remaining
             && let Some(name) = rest.get(..usize::from(*length))
-            && short_ascii(name)
             && let Ok(name) = std::str::from_utf8(name)
         {
             self.cursor.pass(2 + name.len());
