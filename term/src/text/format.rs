@@ -16,7 +16,7 @@ use crate::term::{Term, TermRef};
 /// assert_eq!(reply.format().to_string(), r#"{ok,#{<<"name">> => [1,2,3]}}"#);           // ~0p
 /// assert_eq!(reply.format().raw().to_string(), "{ok,#{<<110,97,109,101>> => [1,2,3]}}"); // ~w
 /// assert_eq!(reply.format().limit(12).to_string(), "{ok,#{<<\"...");
-/// assert_eq!(reply.format().width(20).to_string(), "{ok,#{<<\"name\">> =>\n          [1,2,3]}}");
+/// assert_eq!(reply.format().width(24).to_string(), "{ok,#{<<\"name\">> =>\n          [1,2,3]}}"); // ~24p
 /// ```
 ///
 /// | Erlang | here |
@@ -87,6 +87,8 @@ impl<'a> Format<'a> {
     }
 
     /// The `k` modifier: maps in the order of their keys, so that equal maps print equally.
+    ///
+    /// As OTP 26 and later print it, but for maps that are keys themselves, or in keys: those OTP orders by the numbers of a running BEAM's atom table.
     pub const fn ordered(mut self) -> Self {
         self.style.ordered = true;
         self

@@ -30,7 +30,7 @@ pub enum Charlists {
 ///
 /// ```
 /// use term::{Term, term};
-/// let user = term!(#{ name => "Ada", tags => [[97, 98], [1, 2]], age => nil });
+/// let user = term!(#{ name => "Ada", tags => [[97, 98], [1, 2]], age => 'nil });
 /// assert_eq!(user.inspect().to_string(), r#"%{name: "Ada", tags: [~c"ab", [1, 2]], age: nil}"#);
 /// assert_eq!(term!({ok, [{a, 1}]}).inspect().to_string(), "{:ok, [a: 1]}");
 /// ```

@@ -125,7 +125,8 @@ fn answers(mut command: Command, input: &str) -> Result<Vec<Term>> {
         "it failed: {} {text}",
         String::from_utf8_lossy(&output.stderr)
     );
-    lines.into_iter().map(|line| Ok(Term::decode(base64(line)?)?)).collect()
+    let decode = |line: &str| Ok(Term::decode(base64(line).with_context(|| line.to_owned())?)?);
+    lines.into_iter().map(decode).collect()
 }
 
 fn base64(text: &str) -> Result<Vec<u8>> {

@@ -116,3 +116,17 @@ fn floats_print_with_the_digits_of_each_release() {
         }
     }
 }
+
+#[test]
+fn maps_print_in_the_order_of_their_keys_as_on_each_release_that_can() {
+    let local = Atom::new("nonode@nohost").unwrap();
+    for beam in Beam::installed().into_iter().filter(|beam| *beam != Beam::Host) {
+        for case in beam.run("text_peer:ordered(8, 1500)").unwrap() {
+            let parts = parts(&case);
+            let term = Term::decode(binary(&parts[0])).unwrap();
+            let printed = term.format().release(release(beam)).local(&local).ordered().to_string();
+            let expected = String::from_utf8(binary(&parts[1])).unwrap();
+            same(&printed, &expected, || format!("{beam:?}"));
+        }
+    }
+}

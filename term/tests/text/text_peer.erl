@@ -1,7 +1,7 @@
 %% What runs on the BEAM beside the tests of text: makes terms, and says how this release prints and reads them.
 %% One line of base64 for each case, so that nothing on the way can change a byte.
 -module(text_peer).
--export([print/2, floats/2, nasty/0, native/0, wide/2, parse/1, scanned/2, segments/2, words/0, terms/2, nasties/0, atoms/0]).
+-export([print/2, floats/2, ordered/2, nasty/0, native/0, wide/2, parse/1, scanned/2, segments/2, words/0, terms/2, nasties/0, atoms/0]).
 
 %% Random terms.
 print(Seed, Count) ->
@@ -26,6 +26,23 @@ wide(Seed, Count) ->
          out({term_to_binary(T), [utf8(Latin1), utf8(Unicode)], Width, Column})
      end || _ <- lists:seq(1, Count)],
     done().
+
+%% Maps in the order of their keys (~0kp, OTP 26). No maps in keys: the BEAM compares those by numbers of its atom table.
+ordered(Seed, Count) ->
+    rand:seed(exsss, {Seed, Seed, Seed}),
+    [begin
+         Key = fun() -> case rand:uniform(4) of 1 -> {leaf(), leaf()}; 2 -> [leaf() | leaf()]; _ -> leaf() end end,
+         Keys = [K || K <- [Key() || _ <- lists:seq(1, rand:uniform(50) - 1)], not has_map(K)],
+         T = maps:from_list([{K, leaf()} || K <- Keys]),
+         %% Put together, since OTP 25 would warn of a control sequence it does not know.
+         out({term_to_binary(T), utf8(io_lib:format("~0k" ++ [$p], [T]))})
+     end || _ <- lists:seq(1, Count)],
+    done().
+
+has_map(T) when is_map(T) -> true;
+has_map(T) when is_tuple(T) -> has_map(tuple_to_list(T));
+has_map([H | T]) -> has_map(H) orelse has_map(T);
+has_map(_) -> false.
 
 %% Floats by the thousand, among them many that lie in the middle between two short decimals.
 floats(Seed, Count) ->
