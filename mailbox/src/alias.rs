@@ -77,7 +77,9 @@ impl Cell {
     /// `alias/1`.
     pub(crate) fn alias(&self, mode: AliasMode, priority: bool) -> Reference {
         let (number, alias) = self.runtime().ids().make_alias(self.number());
-        self.lock().relations_mut().aliases.insert(number, mode, priority);
+        if !self.is_doomed() {
+            self.lock().relations_mut().aliases.insert(number, mode, priority);
+        }
         alias
     }
 

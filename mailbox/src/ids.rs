@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn an_alias_names_its_owner_and_a_plain_reference_nobody() {
         let ids = ids();
-        let (number, alias) = ids.make_alias(Number::new(5, 9));
-        assert_eq!(ids.alias_owner(&alias), Some((number, Number::new(5, 9))));
-        assert_eq!(alias, ids.alias(number, Number::new(5, 9)));
-        assert_eq!(ids.alias_owner(&ids.make_ref().1), None);
+        let alias = ids.alias(77, Number::new(5, 9));
+        assert_eq!(ids.alias_owner(&alias), Some((77, Number::new(5, 9))));
+        assert_eq!(ids.ref_number(&ids.reference(77)), Some(77));
+        assert_eq!(ids.alias_owner(&ids.reference(77)), None);
         let foreign = Reference::new(Atom::from_static("a@host"), 7, alias.words()).unwrap();
         assert_eq!(ids.alias_owner(&foreign), None);
     }

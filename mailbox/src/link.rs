@@ -285,7 +285,7 @@ impl Cell {
     pub(crate) fn tie(&self, state: &mut State, connection: &Connection) -> bool {
         let connections = &mut state.relations_mut().connections;
         if connections.contains(connection) {
-            // Known to it before it ended, if it has: then its end is on the way to this process.
+            // Known to it before it ended, if it has: then `cut` has not been here yet, and will find what is made now.
             return true;
         }
         if !connection.concerns(self.number()) {

@@ -188,6 +188,10 @@ impl Cell {
         let is_alias = options.alias.is_some();
         let (number, reference) =
             if is_alias { ids.make_alias(self.number()) } else { ids.make_ref() };
+        if self.is_doomed() {
+            // What it still does does not count, and nobody would take it back after its end.
+            return reference;
+        }
         if let Some(mode) = options.alias {
             self.lock().relations_mut().aliases.insert(number, mode, false);
         }

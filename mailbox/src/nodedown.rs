@@ -154,7 +154,7 @@ fn subscribers(inner: &Inner) -> Vec<Number> {
 impl Cell {
     /// `monitor_node/2`. A node that cannot be connected to is down at once.
     pub(crate) fn monitor_node(&self, node: &Atom, on: bool) {
-        if node == self.runtime().ids().node() {
+        if node == self.runtime().ids().node() || self.is_doomed() {
             return;
         }
         let mut state = self.lock();
@@ -194,13 +194,17 @@ impl Cell {
 
     /// Everything over a connection that has ended.
     fn cut(self: &Arc<Self>, connection: &Connection) {
+        // Forgotten first: what the process begins from here on learns from `tie` that the connection is over, what it
+        // began before is cut below.
+        if let Some(relations) = self.lock().known_relations_mut() {
+            relations.connections.retain(|known| known != connection);
+        }
         self.cut_links(connection);
         self.cut_monitors(connection);
         self.cut_spawns(connection);
         let mut state = self.lock();
         let alive = state.stage() == Stage::Alive;
         let Some(relations) = state.known_relations_mut() else { return };
-        relations.connections.retain(|known| known != connection);
         let mut times = 0;
         relations.node_monitors.retain(|monitor| {
             let over_it = monitor.connection == *connection;

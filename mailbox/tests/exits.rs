@@ -264,3 +264,34 @@ async fn a_process_may_loop_for_ever() {
     me.exit(&pid, Reason::killed());
     assert_eq!(reason(&mut me).await, atom("killed"));
 }
+
+#[tokio::test]
+async fn a_process_whose_handle_outlives_it_ties_itself_to_nobody() {
+    let nodes = TwoNodes::new();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let mut sender = Some(sender);
+    let pid = nodes.a.spawn(move |process: Process| {
+        // The code ends at once; the handle lives on elsewhere.
+        let _ = sender.take().unwrap().send(process);
+        std::future::ready(())
+    });
+    let mut process = receiver.await.unwrap();
+    while nodes.a.is_alive(&pid) {
+        tokio::task::yield_now().await;
+    }
+    let (at_a, _) = nodes.connections();
+    let (other, far) = nodes.attach();
+    process.link(&other.pid());
+    process.link(&far.pid());
+    process.monitor(other.pid());
+    process.monitor(far.pid());
+    process.monitor_node("b@host", true);
+    process.monitor_nodes(true);
+    process.send(other.pid(), 1_i64);
+    assert!(process.register("zombie").is_err());
+    assert!(process.receive::<Term>().await.unwrap_err().is_atom("noproc"));
+    assert_eq!(at_a.load(), (0, 0));
+    assert!(nodes.under_way_to_b().is_empty());
+    assert!(other.links().is_empty());
+    assert_eq!(other.mailbox_len(), 0);
+}
