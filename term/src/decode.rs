@@ -493,7 +493,7 @@ impl Reader<'_> {
     }
 
     /// `fun M:F/A`: two atoms and a small integer.
-    fn export(&mut self) -> Result<(Node, usize), DecodeError> {
+    fn export(&self) -> Result<(Node, usize), DecodeError> {
         skip::export(self.input, self.atoms, self.pos)?;
         Ok((Node::new(Kind::Export, 3, 0), 3))
     }

@@ -313,12 +313,11 @@ fn byte_list_length(context: Context<'_>, mut chain: Chain) -> Option<usize> {
 /// An identifier goes out as it came if it is in today's form with its own atom; otherwise it is written anew.
 fn identifier(context: Context<'_>, node: Node, out: &mut Vec<u8>) {
     let bytes = node.span(context.bytes);
-    let today = match bytes {
-        [NEW_PID_EXT, SMALL_ATOM_UTF8_EXT, ..]
-        | [NEWER_REFERENCE_EXT, _, _, SMALL_ATOM_UTF8_EXT, ..] => true,
-        [V4_PORT_EXT | NEW_PORT_EXT, SMALL_ATOM_UTF8_EXT, ..] => true,
-        _ => false,
-    };
+    let today = matches!(
+        bytes,
+        [NEW_PID_EXT | V4_PORT_EXT | NEW_PORT_EXT, SMALL_ATOM_UTF8_EXT, ..]
+            | [NEWER_REFERENCE_EXT, _, _, SMALL_ATOM_UTF8_EXT, ..]
+    );
     if today {
         out.extend_from_slice(bytes);
         return;

@@ -1,4 +1,9 @@
 //! Against live nodes of OTP 25, 27 and 29: the same bytes, the same refusals, the same order.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it is wrong"
+)]
 
 mod beam;
 

@@ -1,4 +1,9 @@
 //! What decoding allocates: counted by the allocator of this test binary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it is wrong"
+)]
 
 use allocation_counter::measure;
 use term::{Term, term};

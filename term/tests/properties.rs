@@ -1,4 +1,9 @@
 //! Properties of terms that proptest makes: what is written reads back, order is an order, hash follows equality.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it is wrong"
+)]
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};

@@ -1,4 +1,9 @@
 //! Typed reading and writing, patterns, payloads and conversions, with the terms of a live node.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may stop where it is wrong"
+)]
 
 mod beam;
 

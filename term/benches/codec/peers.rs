@@ -82,7 +82,7 @@ impl Peer {
             .output()
             .context("erl")?;
         let library = String::from_utf8(found.stdout)?;
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/ei.c");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/codec/ei.c");
         let compiled = Command::new("cc")
             .args(["-O2", "-o"])
             .arg(folder.join("ei"))

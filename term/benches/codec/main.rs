@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p term --bench codec` prints three tables. A number after `--` is how many rounds (31 unless told); with
 //! CODEC_RUST_ONLY set, libei and the BEAM sit out.
+#![allow(clippy::unwrap_used, reason = "a bench may stop where it is wrong")]
 
 mod messages;
 mod peers;
@@ -21,6 +22,12 @@ use peers::Peer;
 const SAMPLE: Duration = Duration::from_micros(1500);
 
 fn main() -> Result<()> {
+    // eetf and erltf decode by recursion, which depth 10,000 takes beyond the 8 MiB of a main thread.
+    let thread = std::thread::Builder::new().stack_size(256 << 20).spawn(measure)?;
+    thread.join().map_err(|_| anyhow::anyhow!("the measuring thread panicked"))?
+}
+
+fn measure() -> Result<()> {
     let rounds = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(31);
     let mut peers =
         if std::env::var_os("CODEC_RUST_ONLY").is_some() { Vec::new() } else { Peer::all() };
