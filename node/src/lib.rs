@@ -70,7 +70,7 @@ mod telemetry;
 
 pub use crate::builder::{BUSY, Builder, UNREAD};
 pub use crate::config::{Config, EpmdMode, Limits};
-pub use crate::conn::{ConnectionInfo, DownReason, NodeEvent, NodeEvents, NodeKind};
+pub use crate::conn::{ConnectError, ConnectionInfo, DownReason, NodeEvent, NodeEvents, NodeKind};
 pub use crate::cookie::{Cookie, CookieError};
 pub use crate::epmd::EpmdKind;
 pub use crate::error::StartError;

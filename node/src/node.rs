@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::builder::Builder;
 use crate::carrier::Address;
-use crate::conn::{self, ConnectionInfo, DownReason, Hub, NodeEvents, ToPeers};
+use crate::conn::{self, ConnectError, ConnectionInfo, DownReason, Hub, NodeEvents, ToPeers};
 use crate::epmd::{EpmdKind, Registration};
 use crate::error::StartError;
 use crate::name::NodeName;
@@ -73,7 +73,6 @@ impl Node {
     }
 
     /// A node with settings of its own.
-    #[must_use]
     pub fn builder(name: &str) -> Builder {
         Builder::new(name)
     }
@@ -172,9 +171,25 @@ impl Node {
             .map_or(EpmdKind::None, Registration::kind)
     }
 
-    /// Connects to a peer, which sending to it does as well; whether there is a connection then.
+    /// Connects to a peer, which sending to it does as well; whether there is a connection then (`net_kernel:connect_node/1`).
     pub async fn connect(&self, peer: &Atom) -> bool {
+        self.try_connect(peer).await.is_ok()
+    }
+
+    /// [`Node::connect`] for who wants to know why not.
+    ///
+    /// # Errors
+    /// If there is no connection: the name is of the other kind, nobody listens, the cookie is another, and so on.
+    pub async fn try_connect(&self, peer: &Atom) -> Result<(), ConnectError> {
         self.hub.connect(peer).await
+    }
+
+    /// Keeps a connection to a peer: connects now, and again whenever the connection has ended, at first after 100 ms, then
+    /// after twice as long each time up to 30 s. It goes on until the node stops.
+    pub fn keep_connected(&self, peer: &Atom) {
+        let keeper =
+            conn::keep(Arc::downgrade(&self.hub), peer.clone(), self.life.stopped.subscribe());
+        self.hub.handle.spawn(keeper);
     }
 
     /// Ends the connection to a peer; whether there was one. Links, monitors and calls over it see `noconnection`.

@@ -182,8 +182,10 @@ mod tests {
             let room = self.takes.get(self.call % self.takes.len()).copied().unwrap_or(1);
             self.call += 1;
             let before = self.got.len();
-            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-            self.got.extend(all.iter().take(room));
+            for slice in slices {
+                let left = room - (self.got.len() - before);
+                self.got.extend_from_slice(slice.get(..left.min(slice.len())).unwrap_or_default());
+            }
             self.got.len() - before
         }
     }
@@ -216,18 +218,22 @@ mod tests {
 
     async fn write_all(batch: &Batch, socket: &mut Stingy) -> io::Result<()> {
         let mut place = Place::default();
-        poll_fn(|cx| batch.poll_write(&mut place, Pin::new(socket), cx)).await
+        poll_fn(|cx| {
+            let socket: Pin<&mut Stingy> = Pin::new(&mut *socket);
+            batch.poll_write(&mut place, socket, cx)
+        })
+        .await
     }
 
     proptest! {
         #[test]
         fn everything_is_written_once_and_in_order_whatever_the_socket_takes(
-            pieces in prop::collection::vec((any::<bool>(), 0_usize..3 * COPIED), 0..80),
+            pieces in prop::collection::vec((any::<bool>(), 0_usize..3 * COPIED), 0..20),
             takes in prop::collection::vec(1_usize..3 * COPIED, 1..20),
         ) {
             let (mut batch, mut expected) = (Batch::default(), Vec::new());
             for (index, (inserted, length)) in pieces.into_iter().enumerate() {
-                let piece: Vec<u8> = (0..length).map(|at| (at ^ index) as u8).collect();
+                let piece = vec![index as u8; length];
                 expected.extend_from_slice(&piece);
                 let mut next = Batch::default();
                 if inserted { next.insert(piece.into()) } else { next.buffer().extend_from_slice(&piece) }

@@ -9,8 +9,8 @@ use term::{Atom, DecodeError, Pid};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
-use super::events::{DownReason, NodeKind};
-use super::outbox::{Bounds, Outbox, Pushed, Refused};
+use super::events::{DownReason, Events, NodeKind};
+use super::outbox::{Bounds, Busy, Outbox, Pushed, Refused};
 use crate::carrier::Address;
 use crate::proto::flags::Flags;
 use crate::proto::handshake::Peer;
@@ -29,6 +29,7 @@ pub(crate) struct Established {
     pub(crate) traffic: Traffic,
     pub(crate) runtime: Runtime,
     pub(crate) handle: Handle,
+    pub(crate) events: Events,
 }
 
 /// A connection that is up.
@@ -70,12 +71,22 @@ impl Connection {
         carried: mailbox::Connection,
         dialled: bool,
     ) -> Self {
-        let Established { node, peer, address, bounds, traffic, runtime, handle, takes_over: _ } =
-            established;
+        let Established {
+            node,
+            peer,
+            address,
+            bounds,
+            traffic,
+            runtime,
+            handle,
+            events,
+            takes_over: _,
+        } = established;
+        let busy = Busy { node: node.clone(), events };
         let nobody = Pid::new(runtime.node().clone(), 0, 0, runtime.creation());
         Self {
             kind: if peer.is_hidden() { NodeKind::Hidden } else { NodeKind::Visible },
-            outbox: Outbox::new(peer.flags, nobody, bounds),
+            outbox: Outbox::new(peer.flags, nobody, bounds, busy),
             node,
             peer,
             address,
@@ -90,6 +101,10 @@ impl Connection {
     }
 
     /// Queues a signal; gives it back when the connection is ending.
+    #[allow(
+        clippy::result_large_err,
+        reason = "the signal comes back to be sent another way; it is moved once"
+    )]
     pub(crate) fn send(&self, signal: Signal) -> Result<(), Refused> {
         match self.outbox.push(signal)? {
             Pushed::Done => {}

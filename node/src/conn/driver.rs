@@ -100,7 +100,7 @@ pub(crate) async fn dial(hub: Arc<Hub>, node: Atom, attempt: Attempt) {
         }
         Err(failure) => failure,
     };
-    if let Task::Down(carried) = hub.table.fail(&node, attempt) {
+    if let Task::Down(carried) = hub.table.fail(&node, attempt, &failure.to_string()) {
         tracing::warn!(target: "cnode::handshake", %node, reason = %failure, "could not connect");
         hub.runtime.node_down(&carried);
     }

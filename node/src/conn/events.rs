@@ -129,7 +129,7 @@ impl fmt::Display for DownReason {
 }
 
 /// Those who listen.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Events(broadcast::Sender<NodeEvent>);
 
 impl Events {

@@ -49,8 +49,6 @@ pub(crate) enum Broken {
 /// What an initiator's handshake came to.
 pub(crate) struct Dialled {
     pub(crate) peer: Peer,
-    /// The name and creation that the peer granted us, if we asked.
-    pub(crate) granted: Option<(Atom, u32)>,
     /// The peer had a connection to us, and was told that it is dead.
     pub(crate) takes_over: bool,
 }
@@ -123,8 +121,8 @@ impl Talk {
         let (mut takes_over, mut has_proved) = (false, false);
         loop {
             match progress {
-                Ok(Progress::Established { peer, granted }) => {
-                    return Ok(Dialled { peer, granted, takes_over });
+                Ok(Progress::Established { peer, granted: _ }) => {
+                    return Ok(Dialled { peer, takes_over });
                 }
                 Ok(Progress::Alive(question)) => {
                     takes_over = true;

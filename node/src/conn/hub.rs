@@ -22,6 +22,16 @@ use crate::proto::handshake::acceptor::Decision;
 use crate::proto::handshake::{LocalNode, Peer};
 use crate::telemetry::{Counters, Stats, Traffic};
 
+/// There is no connection to a node.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no connection to {node}: {why}")]
+pub struct ConnectError {
+    /// The node.
+    pub node: Atom,
+    /// What went wrong, and how to mend it where that is known.
+    pub why: String,
+}
+
 /// The middle of a node: settings, the table, the runtime below and the carrier beyond.
 pub(crate) struct Hub {
     pub(crate) config: Config,
@@ -51,14 +61,11 @@ impl Hub {
 
     /// A name for a caller that wants one, as `erl -sname undefined` does.
     pub(crate) fn name_for_guest(&self, host: &Atom) -> Decision {
-        let mut random = [0; 8];
-        if getrandom::fill(&mut random).is_err() {
+        let (Ok(number), Ok(creation)) = (getrandom::u32(), getrandom::u32()) else {
             return Decision::Refuse;
-        }
-        let [a, b, c, d, creation @ ..] = random;
-        let number = u32::from_be_bytes([a, b, c, d]);
-        match Atom::new(&format!("guest-{number:08x}@{host}")) {
-            Ok(name) => Decision::Grant { name, creation: u32::from_be_bytes(creation).max(4) },
+        };
+        match Atom::new(format!("guest-{number:08x}@{host}")) {
+            Ok(name) => Decision::Grant { name, creation: creation.max(4) },
             Err(_) => Decision::Refuse,
         }
     }
@@ -114,6 +121,7 @@ impl Hub {
             traffic,
             runtime: self.runtime.clone(),
             handle: self.handle.clone(),
+            events: self.table.events.clone(),
         };
         self.table.claim(established, dialled, || self.open(&node))
     }
@@ -184,16 +192,23 @@ impl Hub {
         Ok(self.begun(node, self.table.begin(node, || self.open(node))))
     }
 
-    /// Connects, unless there is a connection; whether there is one then.
-    pub(crate) async fn connect(self: &Arc<Self>, node: &Atom) -> bool {
+    /// Connects, unless there is a connection.
+    pub(crate) async fn connect(self: &Arc<Self>, node: &Atom) -> Result<(), ConnectError> {
+        if *node == self.local.name {
+            return Ok(());
+        }
+        let failed = |why: &str| Err(ConnectError { node: node.clone(), why: why.to_owned() });
         if self.begin(node).is_err() {
-            return *node == self.local.name;
+            return failed("it is no node name, which has an @ in it");
         }
         match self.table.outcome(node) {
-            None => self.table.is_up(node),
-            Some(mut outcome) => {
-                outcome.wait_for(Option::is_some).await.is_ok_and(|up| *up == Some(true))
-            }
+            None if self.table.is_up(node) => Ok(()),
+            None => failed("the connection ended at once"),
+            Some(mut outcome) => match outcome.wait_for(Option::is_some).await.as_deref() {
+                Ok(Some(Ok(()))) => Ok(()),
+                Ok(Some(Err(why))) => failed(why),
+                Ok(None) | Err(_) => failed("the node stops"),
+            },
         }
     }
 
@@ -240,7 +255,7 @@ impl Outbound for ToPeers {
         Some(Box::pin(async move {
             match full {
                 Full::Connection(connection) => connection.room().await,
-                Full::Pending(room) => room.notified().await,
+                Full::Pending(room) => room.await,
             }
         }))
     }
@@ -248,7 +263,7 @@ impl Outbound for ToPeers {
     fn connect(&self, node: &Atom) -> BoxFuture<bool> {
         let Some(hub) = self.0.upgrade() else { return Box::pin(std::future::ready(false)) };
         let node = node.clone();
-        Box::pin(async move { hub.connect(&node).await })
+        Box::pin(async move { hub.connect(&node).await.is_ok() })
     }
 
     fn disconnect(&self, node: &Atom) -> bool {

@@ -13,6 +13,7 @@
 //! | `writer` | outbox to socket |
 //! | `batch` | bytes that leave in one write |
 //! | `lookout` | a thread that writes and ticks while user code computes on all workers |
+//! | `keeper` | connects again whenever a connection has ended |
 //! | `events` | nodes that come and go |
 
 mod batch;
@@ -22,6 +23,7 @@ mod driver;
 mod events;
 mod handshake;
 mod hub;
+mod keeper;
 mod lookout;
 mod outbox;
 mod reader;
@@ -29,11 +31,13 @@ mod table;
 mod writer;
 
 pub use connection::ConnectionInfo;
+pub use hub::ConnectError;
 pub use events::{DownReason, NodeEvent, NodeEvents, NodeKind};
 
 pub(crate) use door::accept_loop;
 pub(crate) use driver::accept;
 pub(crate) use hub::{Hub, ToPeers};
+pub(crate) use keeper::keep;
 pub(crate) use lookout::Lookout;
 pub(crate) use outbox::Bounds;
 pub(crate) use table::Table;

@@ -19,10 +19,11 @@ use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use mailbox::{Signal, Target};
-use term::Pid;
+use term::{Atom, Pid};
 use tokio::sync::Notify;
 
 use super::batch::Batch;
+use super::events::{Events, NodeEvent};
 use crate::bridge::{self, Outgoing};
 use crate::proto::control::Control;
 use crate::proto::flags::Flags;
@@ -64,6 +65,14 @@ pub(crate) struct Outbox {
     bytes: AtomicUsize,
     ticks: AtomicU64,
     room: Notify,
+    busy: Busy,
+}
+
+/// Who is told that there is too much, and when there is no longer.
+#[derive(Debug)]
+pub(crate) struct Busy {
+    pub(crate) node: Atom,
+    pub(crate) events: Events,
 }
 
 struct Queues {
@@ -135,7 +144,7 @@ pub(crate) enum Taken {
 }
 
 impl Outbox {
-    pub(crate) fn new(flags: Flags, nobody: Pid, bounds: Bounds) -> Self {
+    pub(crate) fn new(flags: Flags, nobody: Pid, bounds: Bounds, busy: Busy) -> Self {
         let queues = Queues {
             sender: Sender::new(flags),
             next: Batch::default(),
@@ -156,10 +165,15 @@ impl Outbox {
             bytes: AtomicUsize::new(0),
             ticks: AtomicU64::new(0),
             room: Notify::new(),
+            busy,
         }
     }
 
     /// Queues a signal, and wakes the writer if it sleeps.
+    #[allow(
+        clippy::result_large_err,
+        reason = "the signal comes back to be sent another way; it is moved once"
+    )]
     pub(crate) fn push(&self, signal: Signal) -> Result<Pushed, Refused> {
         let order = Order::of(&signal);
         let weight = weight(&signal);
@@ -239,8 +253,15 @@ impl Outbox {
     fn publish(&self, queues: &Queues) {
         let bytes = queues.held + queues.writing;
         let before = self.bytes.swap(bytes, Ordering::SeqCst);
-        if before > self.bounds.busy && bytes <= self.bounds.busy {
-            self.room.notify_waiters();
+        match (before > self.bounds.busy, bytes > self.bounds.busy) {
+            (true, false) => {
+                self.room.notify_waiters();
+                self.busy.events.tell(NodeEvent::Ready { node: self.busy.node.clone() });
+            }
+            (false, true) => {
+                self.busy.events.tell(NodeEvent::Busy { node: self.busy.node.clone() })
+            }
+            _ => {}
         }
     }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mailbox::{Nodes, Signal};
 use term::Atom;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
@@ -47,8 +48,11 @@ struct Pending {
     /// The peer refused ours because it is dialling us: it must not be refused in turn.
     yielded: bool,
     room: Arc<Notify>,
-    outcome: watch::Sender<Option<bool>>,
+    outcome: watch::Sender<Option<Outcome>>,
 }
+
+/// How an attempt to connect ended: `Err` says why there is no connection.
+pub(crate) type Outcome = Result<(), Arc<str>>;
 
 /// One attempt to connect; what comes back late from an earlier one must not touch the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +97,10 @@ impl Table {
     }
 
     /// Queues `signal` for `node` if there is a connection: what nearly always happens, and needs no more than a look.
+    #[allow(
+        clippy::result_large_err,
+        reason = "the signal comes back to be sent another way; it is moved once"
+    )]
     pub(crate) fn send_if_up(
         &self,
         node: &Atom,
@@ -137,7 +145,7 @@ impl Table {
                 pending.queue(signal);
                 // A stream with a hole is worse than none: beyond the bound the attempt goes, as a connection does.
                 let task = if pending.bytes > self.bounds.most {
-                    give_up(&mut slots, node)
+                    give_up(&mut slots, node, "too much was sent to it meanwhile")
                 } else {
                     Task::Nothing
                 };
@@ -187,14 +195,14 @@ impl Table {
             Slot::Up(connection) => {
                 connection.is_full().then(|| Full::Connection(connection.clone()))
             }
-            Slot::Pending(pending) => {
-                (pending.bytes > self.bounds.busy).then(|| Full::Pending(pending.room.clone()))
-            }
+            // Asked for with the table in hand, so that no change of the slot is missed.
+            Slot::Pending(pending) => (pending.bytes > self.bounds.busy)
+                .then(|| Full::Pending(pending.room.clone().notified_owned())),
         }
     }
 
     /// How an attempt ends, for who waits for it; `None` when there is a connection.
-    pub(crate) fn outcome(&self, node: &Atom) -> Option<watch::Receiver<Option<bool>>> {
+    pub(crate) fn outcome(&self, node: &Atom) -> Option<watch::Receiver<Option<Outcome>>> {
         match self.read().get(node) {
             Some(Slot::Pending(pending)) => Some(pending.outcome.subscribe()),
             _ => None,
@@ -268,7 +276,7 @@ impl Table {
         self.events.tell(NodeEvent::Up { node, kind: connection.kind });
         drop(slots);
         if let Some(outcome) = outcome {
-            outcome.send_replace(Some(true));
+            outcome.send_replace(Some(Ok(())));
         }
         Ok(connection)
     }
@@ -297,10 +305,12 @@ impl Table {
     }
 
     /// The attempt failed. Returns the runtime's handle, for its `node_down`, if it was still awaited.
-    pub(crate) fn fail(&self, node: &Atom, attempt: Attempt) -> Task {
+    pub(crate) fn fail(&self, node: &Atom, attempt: Attempt, why: &str) -> Task {
         let mut slots = self.write();
         match slots.get(node) {
-            Some(Slot::Pending(pending)) if pending.attempt == attempt => give_up(&mut slots, node),
+            Some(Slot::Pending(pending)) if pending.attempt == attempt => {
+                give_up(&mut slots, node, why)
+            }
             _ => Task::Nothing,
         }
     }
@@ -318,7 +328,7 @@ impl Table {
     pub(crate) fn disconnect(&self, node: &Atom, reason: DownReason) -> Option<Task> {
         let mut slots = self.write();
         match slots.get(node)? {
-            Slot::Pending(_) => Some(give_up(&mut slots, node)),
+            Slot::Pending(_) => Some(give_up(&mut slots, node, &reason.to_string())),
             Slot::Up(connection) => {
                 connection.close(reason);
                 self.tell_down(connection);
@@ -398,7 +408,7 @@ impl Table {
 /// What a sender waits for.
 pub(crate) enum Full {
     Connection(Arc<Connection>),
-    Pending(Arc<Notify>),
+    Pending(OwnedNotified),
 }
 
 impl Pending {
@@ -432,14 +442,14 @@ impl Pending {
 }
 
 /// Ends the attempt in the slot of `node`; what waited for it is lost, and the runtime says so.
-fn give_up(slots: &mut HashMap<Atom, Slot>, node: &Atom) -> Task {
+fn give_up(slots: &mut HashMap<Atom, Slot>, node: &Atom, why: &str) -> Task {
     match slots.remove(node) {
         Some(Slot::Pending(pending)) => {
             if let Some(dial) = pending.dial {
                 dial.abort();
             }
             pending.room.notify_waiters();
-            pending.outcome.send_replace(Some(false));
+            pending.outcome.send_replace(Some(Err(why.into())));
             Task::Down(pending.carried)
         }
         Some(up) => {

@@ -1,4 +1,5 @@
 //! What several test files use.
+#![allow(unreachable_pub, dead_code, reason = "each test file is a crate and uses its part")]
 
 pub mod memory;
 pub mod peer;
