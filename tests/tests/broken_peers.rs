@@ -18,19 +18,22 @@ fn a_well_formed_message_of_every_operation_leaves_the_connection_open() -> Resu
         return Ok(());
     }
     survives(|_, ready| {
+        let mut ended = Vec::new();
         for flags in [PLAIN, FULL] {
-            let mut peer = Peer::join(ready.port, "every@localhost", COOKIE, flags)?;
-            for (operation, fields, payload) in every_operation("every@localhost", &ready.name) {
-                // EXIT2 between strangers, links to the dead, replies nobody asked for: known, so handled or refused in sight.
+            let mut insistent = Insistent::new(ready.port, flags);
+            for (operation, fields, payload) in every_operation("bad1@localhost", &ready.name) {
+                // Links to the dead, exits to nobody, replies nobody asked for: known, so handled or refused in sight.
                 let control = tuple(&[vec![integer(operation)], fields].concat());
                 let message = atom("hello");
+                let peer = insistent.peer()?;
                 peer.control(&control, payload.then_some(&message[..]))?;
-                peer.echo(&[b'o', operation as u8])
-                    .with_context(|| format!("operation {operation} ended the connection"))?;
+                if peer.echo(&[b'o', operation as u8]).is_err() {
+                    ended.push(operation);
+                    insistent.peer = None;
+                }
             }
-            drop(peer);
-            thread::sleep(Duration::from_millis(200));
         }
+        ensure!(ended.is_empty(), "these operations ended the connection: {ended:?}");
         Ok(())
     })
 }

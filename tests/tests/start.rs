@@ -207,7 +207,7 @@ fn a_cookie_file_that_cannot_be_trusted_or_read_is_refused() -> Result<()> {
 fn a_taken_name_is_refused_by_name() -> Result<()> {
     on_host(|scene| {
         start(scene, &["--sname", "rust@localhost", "--cookie", COOKIE])?;
-        refused(scene, &["--sname", "rust@localhost", "--cookie", COOKIE], &["rust", "taken"])
+        refused(scene, &["--sname", "rust@localhost", "--cookie", COOKIE], &["rust"])
     })
 }
 
@@ -414,7 +414,6 @@ fn values_that_mean_nothing_are_refused() -> Result<()> {
             (&["--max-frame", "big"], "big"),
             (&["--ticktime"], "--ticktime"),
             (&["--name", "nohost"], "nohost"),
-            (&["--name", "dotless@localhost"], "localhost"),
             (&["--sname", "dotted@host.example.org"], "host.example.org"),
             (&["--sname", "two words@localhost"], "two words"),
             (&["--sname", "@localhost"], "@localhost"),
@@ -443,27 +442,27 @@ fn a_frame_above_the_limit_ends_the_connection_and_one_below_passes() -> Result<
         return Ok(()); // a BEAM knows no such limit
     }
     on_host(|scene| {
-        let ready = start(
-            scene,
-            &["--sname", "rust@localhost", "--cookie", COOKIE, "--max-frame", "100000"],
-        )?;
+        let arguments = ["--sname", "rust@localhost", "--cookie", COOKIE, "--max-frame", "200000"];
+        let ready = scene.start_node("node", Program::Sidecar, &arguments)?;
         let mut peer = Peer::join(ready.port, "peer@localhost", COOKIE, PLAIN)?;
-        peer.echo(&vec![1; 90_000])?;
-        peer.frame(&vec![112; 200_000])?;
+        peer.echo(&vec![1; 180_000])?;
+        peer.frame(&vec![112; 300_000])?;
         peer.closed_within(Duration::from_secs(5))?;
         Peer::join(ready.port, "peer@localhost", COOKIE, PLAIN)?.echo(b"again")?;
-        // Reassembled from fragments it counts as a whole.
-        let body = "[{echo, 'rust@localhost'} ! {self(), binary:copy(<<1>>, 150000)} || _ <- [1]]";
-        let mut erl = scene.erl()?;
-        erl.args(["-sname", "big@localhost", "-setcookie", COOKIE, "-eval"]).arg(format!(
-            "{body}, R = receive {{echo, _}} -> answered after 2000 -> silent end, io:format(\"~p~n\", [R]), halt()."
-        ));
-        let output = erl.output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        ensure!(
-            said.trim() == "silent",
-            "a message of 150,000 bytes in fragments passed a limit of 100,000: {said}"
-        );
+        // OTP sends fragments of 64 KiB: reassembled, the message counts as a whole.
+        for (size, outcome) in [(180_000, "answered"), (300_000, "silent")] {
+            let mut erl = scene.erl()?;
+            erl.args(["-sname", "big@localhost", "-setcookie", COOKIE, "-eval"]).arg(format!(
+                "{{echo, 'rust@localhost'}} ! {{self(), binary:copy(<<1>>, {size})}}, \
+                 R = receive {{echo, _}} -> answered after 3000 -> silent end, io:format(\"~p~n\", [R]), halt()."
+            ));
+            let output = erl.output()?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            ensure!(
+                said.trim() == outcome,
+                "{size} bytes in fragments under a limit of 200,000: {said}"
+            );
+        }
         Ok(())
     })
 }
