@@ -40,7 +40,7 @@ pub enum Prefix {
 impl Prefix {
     /// The number of bytes.
     #[must_use]
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Self::Two => 2,
             Self::Four => 4,
@@ -65,7 +65,7 @@ impl Prefix {
     /// # Errors
     /// When the message is too long for the prefix.
     pub fn frame(self, message: &[u8]) -> Result<Bytes, FrameError> {
-        let mut out = BytesMut::with_capacity(self.len() + message.len());
+        let mut out = BytesMut::with_capacity(self.size() + message.len());
         self.put(message.len(), &mut out)?;
         out.put_slice(message);
         Ok(out.freeze())
@@ -221,7 +221,7 @@ impl Deframer {
             self.capacity = (self.capacity * 4).min(LARGE_BUFFER);
         }
         let Some(length) = self.frame_length()? else { return Ok(None) };
-        let whole = self.prefix.len() + length;
+        let whole = self.prefix.size() + length;
         if self.buffer.len() < whole {
             if length > OWN_BUFFER {
                 self.move_out();
@@ -236,7 +236,7 @@ impl Deframer {
             }
             return Ok(Some(Frame::Tick));
         }
-        Ok(Some(Frame::Message(frame.split_off(self.prefix.len()).freeze())))
+        Ok(Some(Frame::Message(frame.split_off(self.prefix.size()).freeze())))
     }
 
     /// Bytes held that are not yet a whole frame.
@@ -255,14 +255,14 @@ impl Deframer {
     /// Bytes that the frame at the start of the buffer still lacks.
     fn wanted(&self) -> usize {
         let length = self.prefix.get(&self.buffer).unwrap_or(0).min(OWN_BUFFER);
-        (self.prefix.len() + length).saturating_sub(self.buffer.len())
+        (self.prefix.size() + length).saturating_sub(self.buffer.len())
     }
 
     /// Gives the unfinished frame at the start of the buffer a buffer of its own.
     fn move_out(&mut self) {
         let Some(length) = self.prefix.get(&self.buffer) else { return };
         let mut bytes = BytesMut::with_capacity(length.min(FIRST_STEP.max(self.buffer.len())));
-        bytes.extend_from_slice(self.buffer.get(self.prefix.len()..).unwrap_or_default());
+        bytes.extend_from_slice(self.buffer.get(self.prefix.size()..).unwrap_or_default());
         self.buffer.clear();
         self.own = Some(OwnBuffer { bytes, length });
     }
@@ -392,7 +392,7 @@ mod tests {
         let mut start = None;
         for _ in 0..length {
             let mut space = deframer.space();
-            start.get_or_insert(space.chunk_mut().as_mut_ptr() as usize);
+            start.get_or_insert_with(|| space.chunk_mut().as_mut_ptr() as usize);
             space.put_u8(7);
         }
         let Ok(Some(Frame::Message(frame))) = deframer.next_frame() else { panic!("no frame") };
