@@ -183,13 +183,13 @@ fn run(reader: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Sto
     let mut maps = NO_MAP;
     let (mut slot, mut end, mut saved, mut in_list) = (0usize, 1usize, NONE, false);
     loop {
-        let (mut node, children) = reader.one()?;
+        let children = reader.one(&mut nodes[slot])?;
         if children == 0 {
-            nodes[slot] = node;
-            slot += 1;
-            if node.kind == Kind::String && in_list && slot == end {
+            // A string as the tail of a list, which we write as one list.
+            if in_list && slot + 1 == end && nodes[slot].kind == Kind::String {
                 reader.plain = false;
             }
+            slot += 1;
             // Done with these children: on with those who wait.
             if slot == end {
                 if saved == NONE {
@@ -211,16 +211,16 @@ fn run(reader: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Sto
             room.grow(length, children, reader)?;
             nodes = room.nodes();
         }
-        node.b |= length as u64;
-        if node.kind == Kind::Map {
-            node.b |= u64::from(maps) << 32;
+        let kind = nodes[slot].kind;
+        nodes[slot].b |= length as u64;
+        if kind == Kind::Map {
+            nodes[slot].b |= u64::from(maps) << 32;
             maps = slot as u32;
         }
         // A list as the tail of a list, which we write as one.
-        if node.kind == Kind::List && in_list && slot + 1 == end {
+        if kind == Kind::List && in_list && slot + 1 == end {
             reader.plain = false;
         }
-        nodes[slot] = node;
         // The last child needs no frame: what follows it is what follows its parent.
         if slot + 1 < end {
             nodes[slot + 1] = Node {
@@ -229,7 +229,7 @@ fn run(reader: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Sto
             };
             saved = (slot + 1) as u32;
         }
-        in_list = node.kind == Kind::List;
+        in_list = kind == Kind::List;
         slot = length;
         length += children;
         end = length;
@@ -246,16 +246,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// One tag: a finished leaf, or a container and how many children follow; where they are put is not yet in it.
+    /// One tag: a finished leaf, or a container and how many children follow; where they are put is not yet in it. Written in place: a node built elsewhere and copied costs a stall of the store buffer.
     #[inline(always)]
-    fn one(&mut self) -> Result<(Node, usize), DecodeError> {
+    fn one(&mut self, out: &mut Node) -> Result<usize, DecodeError> {
         loop {
             let at = self.pos;
             let Some(&tag) = self.input.get(at) else {
                 return Err(DecodeErrorKind::Truncated.at(at));
             };
             self.pos = at + 1;
-            return Ok(match tag {
+            let (node, children) = match tag {
                 SMALL_ATOM_UTF8_EXT => {
                     let length = usize::from(self.u8()?);
                     let from = self.pos;
@@ -324,8 +324,10 @@ impl Reader<'_> {
                     self.plain &= length > 0;
                     (if length == 0 { Node::NIL } else { node }, 0)
                 }
-                _ => return self.rare(tag, at),
-            });
+                _ => self.rare(tag, at)?,
+            };
+            *out = node;
+            return Ok(children);
         }
     }
 
