@@ -1,6 +1,7 @@
 //! Commands about processes: spawn, exit, links, monitors, aliases, names, group leaders.
 
 use node::{AliasMode, Dest, MonitorOptions, Pid, Process, Reason, Term, term};
+use term::TermRef;
 
 use crate::command::{
     Answer, BADARG, Command, Outcome, Stop, atom, boolean, dest, is, pid, reference,
@@ -73,6 +74,7 @@ fn another(strings: &Strings, owner: &Term) -> impl FnOnce(Process) -> Puppet + 
     move |process| puppet(process, node, owner)
 }
 
+/// The options of `erlang:monitor/3`, `priority` of OTP 28 among them.
 fn monitor(process: &Process, to: &Term, options: &Term) -> Outcome {
     let to = dest(to)?;
     if matches!(to, Dest::Alias(_)) {
@@ -80,20 +82,20 @@ fn monitor(process: &Process, to: &Term, options: &Term) -> Outcome {
     }
     let mut chosen = MonitorOptions::new();
     for option in options.as_list().ok_or(BADARG)? {
-        let pair = option.as_tuple().filter(|tuple| tuple.len() == 2).ok_or(BADARG)?;
-        let (key, value) = pair.get(0).zip(pair.get(1)).ok_or(BADARG)?;
-        chosen = if key.is_atom("tag") {
-            chosen.tag(value.to_term())
-        } else if key.is_atom("alias") {
-            chosen.alias(alias_mode(&value.to_term())?)
-        } else {
-            return Err(BADARG);
+        let pair = (option.element(0), option.element(1), option.element(2));
+        chosen = match pair {
+            (Some(key), Some(value), None) if key.is_atom("tag") => chosen.tag(value.to_term()),
+            (Some(key), Some(value), None) if key.is_atom("alias") => {
+                chosen.alias(alias_mode(value)?)
+            }
+            _ if option.is_atom("priority") => chosen.priority(),
+            _ => return Err(BADARG),
         };
     }
     is(process.monitor_with(to, chosen))
 }
 
-fn alias_mode(word: &Term) -> Result<AliasMode, Stop> {
+fn alias_mode(word: TermRef<'_>) -> Result<AliasMode, Stop> {
     match word.as_atom() {
         Some(word) if word == *"explicit_unalias" => Ok(AliasMode::ExplicitUnalias),
         Some(word) if word == *"demonitor" => Ok(AliasMode::Demonitor),
@@ -118,16 +120,18 @@ fn demonitor(process: &mut Process, monitor: &Term, options: &Term) -> Outcome {
     is(removed || !info)
 }
 
+/// The options of `erlang:alias/1`, `priority` of OTP 28 among them.
 fn alias(process: &Process, options: &Term) -> Outcome {
-    let mut mode = AliasMode::ExplicitUnalias;
+    let (mut mode, mut priority) = (AliasMode::ExplicitUnalias, false);
     for option in options.as_list().ok_or(BADARG)? {
-        mode = match option.as_atom() {
-            Some(word) if word == *"explicit_unalias" => AliasMode::ExplicitUnalias,
-            Some(word) if word == *"reply" => AliasMode::Reply,
+        match option.as_atom() {
+            Some(word) if word == *"explicit_unalias" => mode = AliasMode::ExplicitUnalias,
+            Some(word) if word == *"reply" => mode = AliasMode::Reply,
+            Some(word) if word == *"priority" => priority = true,
             _ => return Err(BADARG),
-        };
+        }
     }
-    is(process.alias(mode))
+    is(if priority { process.priority_alias(mode) } else { process.alias(mode) })
 }
 
 fn register(process: &Process, name: &Term, who: &Term) -> Outcome {
