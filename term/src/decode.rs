@@ -4,7 +4,7 @@
 //! as they arrive; where to go on after a child that is itself a container is kept in the next, still empty, node. So the
 //! stack of the decoder lies in the room the result needs anyway, and depth costs nothing.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,8 +23,8 @@ use crate::term::Term;
 const NONE: u32 = 0;
 
 thread_local! {
-    /// 4 KiB of nodes per thread, so that a small message costs one allocation.
-    static SCRATCH: RefCell<Vec<Node>> = const { RefCell::new(Vec::new()) };
+    /// 4 KiB of nodes per thread, so that a small message costs one allocation. Taken while in use.
+    static SCRATCH: Cell<Vec<Node>> = const { Cell::new(Vec::new()) };
 }
 
 /// Where a term stands; `LOCAL_EXT` is allowed right after the version byte only.
@@ -44,18 +44,16 @@ pub(crate) fn decode(
     atoms: Option<Arc<[Atom]>>,
     place: Place,
 ) -> Result<(Term, usize), DecodeError> {
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => {
-            if scratch.is_empty() {
-                *scratch = vec![Node::NIL; LARGEST_INLINE];
-            }
-            decode_with(&mut scratch, bytes, start, atoms, place)
-        }
-        Err(_) => decode_with(&mut [Node::NIL; LARGEST_INLINE], bytes, start, atoms, place),
-    })
+    let mut scratch = SCRATCH.take();
+    if scratch.is_empty() {
+        scratch = vec![Node::NIL; LARGEST_INLINE];
+    }
+    let outcome = decode_with(&mut scratch, bytes, start, atoms, place);
+    SCRATCH.set(scratch);
+    outcome
 }
 
-#[inline]
+#[inline(always)]
 fn decode_with(
     scratch: &mut [Node],
     bytes: Bytes,

@@ -109,7 +109,7 @@ impl Term {
         Self::decode_at(bytes, 0, atoms, Place::Inside).map(|(term, _)| term)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode_at(
         bytes: Bytes,
         start: usize,

@@ -80,7 +80,7 @@ fn gen_call(out: &mut Encoder<'_>) {
     out.list_header(1);
     out.atom(&Atom::from_static("alias"));
     out.reference(
-        &Reference::new(Atom::from_static("nonode@nohost"), 0, &[1, 2, 3, 4, 5]).unwrap(),
+        &Reference::new(Atom::from_static("server@worker"), 0, &[1, 2, 3, 4, 5]).unwrap(),
     );
     out.tuple_header(2);
     out.atom(&Atom::from_static("add"));

@@ -7,7 +7,7 @@
 //! | `bool` | `true`, `false` |
 //! | `&str`, `String`, `char` | binary of UTF-8 |
 //! | `&[u8]`, `serde_bytes`, [`shared`] for `Bytes` | binary |
-//! | [`Atom`](crate::Atom), [`atom`] for a `String` | atom |
+//! | [`Atom`], [`atom`](mod@atom) for a `String` | atom |
 //! | `Pid`, `Port`, `Reference`, `Term`, `Encoded` | themselves, inside any type |
 //! | `Vec<T>`, sets | list |
 //! | `(A, B)`, `[T; N]`, tuple structs | tuple |
