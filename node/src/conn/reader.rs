@@ -12,6 +12,7 @@ use super::hub::Hub;
 use crate::bridge;
 use crate::proto::fragment::{Bounds, MAX_SEQUENCES};
 use crate::proto::frame::{Deframer, Frame, FrameError};
+use crate::proto::control::ControlError;
 use crate::proto::receive::{ReceiveError, Receiver};
 
 /// Reads until the connection ends.
@@ -72,7 +73,15 @@ impl Reader<'_> {
         let mut messages = 0;
         while let Some(frame) = self.deframer.next_frame()? {
             let Frame::Message(frame) = frame else { continue };
-            if let Some(message) = self.receiver.receive(&frame)? {
+            let received = match self.receiver.receive(&frame) {
+                // Known, and without a meaning to anybody any more: no reason to cut off whoever still sends it.
+                Err(ReceiveError::Control(obsolete @ ControlError::Obsolete { .. })) => {
+                    tracing::warn!(target: "cnode::conn", peer = %self.connection.node, "refused: {obsolete}");
+                    None
+                }
+                received => received?,
+            };
+            if let Some(message) = received {
                 messages += 1;
                 let held = message.payload.as_ref().map_or(0, |payload| payload.bytes().len());
                 let signal = bridge::inbound(message, self.connection)?;

@@ -79,7 +79,8 @@ impl Receiver {
     /// Takes a frame that is not empty; gives a message when one is complete.
     ///
     /// # Errors
-    /// When the frame breaks the protocol. The connection is to be closed, and this value not used any more.
+    /// When the frame breaks the protocol. The connection is to be closed, and this value not used any more; only after
+    /// [`ControlError::Obsolete`] it is as good as before.
     pub fn receive(&mut self, frame: &Bytes) -> Result<Option<Message>, ReceiveError> {
         match &mut self.form {
             Form::PassThrough => pass_through(frame).map(Some),

@@ -18,7 +18,7 @@ pub use altact::{AltactSigSend, AltactTo};
 use field::Field;
 pub use field::{Mfa, Options, ProcessOrName, SpawnFlags, UnlinkId, Unused};
 
-/// A control message cannot be read: erts closes the connection, and so do we.
+/// A control message cannot be read: erts closes the connection, and so do we, but for [`ControlError::Obsolete`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ControlError {
@@ -28,7 +28,7 @@ pub enum ControlError {
     /// An operation that no node sends.
     #[error("unknown operation {0}")]
     Unknown(u64),
-    /// An operation that was replaced before OTP 26, whose nodes close the connection on it.
+    /// An operation that was replaced before OTP 26. Nothing hangs on it: it is refused in the log and passed over.
     #[error("operation {operation} ({name}) is obsolete: {instead}")]
     Obsolete {
         /// The number.
