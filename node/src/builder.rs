@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 
 use crate::carrier::{Address, Carrier, Tcp, TcpOptions};
 use crate::config::{Config, EpmdMode};
-use crate::conn::{Bounds, Hub, Lookout, Table};
+use crate::conn::{Bounds, Hub, Table};
 use crate::cookie::Cookie;
 use crate::error::StartError;
 use crate::name::NodeName;
@@ -205,7 +205,6 @@ impl Builder {
             bounds,
             tick_intensity: self.tick_intensity,
             counters: Arc::default(),
-            lookout: Lookout::start(config.ticktime, self.tick_intensity),
             refused: 0.into(),
             config,
         };

@@ -12,9 +12,9 @@ use super::connection::Connection;
 use super::events::DownReason;
 use super::handshake::{Broken, Talk};
 use super::hub::Hub;
-use super::reader;
 use super::table::{Attempt, Task, Unclaimed};
 use super::writer::{self, Pen};
+use super::{lookout, reader};
 use crate::carrier::{Address, Channel, Incoming};
 use crate::proto::handshake::HandshakeError;
 use crate::proto::handshake::acceptor::Decision;
@@ -146,9 +146,7 @@ async fn live(hub: Arc<Hub>, connection: Arc<Connection>, mut talk: Talk, ack: O
     );
     hub.runtime.node_up(&connection.carried, connection.peer.is_hidden());
     let pen = Arc::new(Pen::new(writer));
-    if let Some(lookout) = &hub.lookout {
-        lookout.watch(&connection, &pen);
-    }
+    lookout::watch(&connection, &pen, hub.config.ticktime, hub.tick_intensity);
     let writing = hub.handle.spawn(writer::run(connection.clone(), pen));
     let reading = hub.handle.spawn(reader::run(hub.clone(), connection.clone(), reader, deframer));
     tend(&hub, &connection).await;

@@ -11,7 +11,6 @@ use tokio::runtime::Handle;
 use super::connection::{Connection, Established};
 use super::driver::{self, Refusal};
 use super::events::DownReason;
-use super::lookout::Lookout;
 use super::outbox::{Bounds, Refused};
 use super::table::{Attempt, Begun, Full, Table, Task, Unclaimed};
 use crate::carrier::{Address, Carrier};
@@ -46,8 +45,6 @@ pub(crate) struct Hub {
     pub(crate) bounds: Bounds,
     pub(crate) tick_intensity: u32,
     pub(crate) counters: Arc<Counters>,
-    /// Looks after connections while user code computes; `None` if the system had no thread for it.
-    pub(crate) lookout: Option<Lookout>,
     /// Handshakes that came to nothing.
     pub(crate) refused: AtomicU64,
 }

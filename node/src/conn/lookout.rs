@@ -5,7 +5,7 @@
 //! for [`PATIENCE`], and ticks where the connection's own task did not. It never reads: what comes in waits in the kernel.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,24 +17,28 @@ use crate::proto::tick::{Ticker, Verdict};
 /// anybody waiting for an answer notices. While there is traffic, the thread looks this often.
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// How long it sleeps when there is no connection; one that comes wakes it.
+const IDLE: Duration = Duration::from_secs(3_600);
+
 /// Rounds without traffic after which it goes to sleep.
 const QUIET_ROUNDS: u32 = 3;
 
-/// The thread, as others see it; it ends when this is dropped.
+/// The thread, as others see it: one for all nodes of the process, as it has next to nothing to do.
 #[derive(Debug)]
-pub(crate) struct Lookout {
+struct Lookout {
     shared: Arc<Shared>,
     thread: thread::Thread,
 }
 
-#[derive(Debug)]
+/// Started with the first connection. Without it (the system may have no thread left) a connection works as well, as long as
+/// user code does not compute on all workers.
+static LOOKOUT: OnceLock<Option<Lookout>> = OnceLock::new();
+
+#[derive(Debug, Default)]
 struct Shared {
     /// The thread looks around; who sends need not wake it.
     awake: AtomicBool,
-    stopped: AtomicBool,
     watched: Mutex<Vec<Watched>>,
-    ticktime: Duration,
-    intensity: u32,
 }
 
 #[derive(Debug)]
@@ -47,17 +51,42 @@ struct Watched {
     pending: bool,
 }
 
+/// Looks after a connection until it is gone.
+pub(crate) fn watch(
+    connection: &Arc<Connection>,
+    pen: &Arc<Pen>,
+    ticktime: Duration,
+    intensity: u32,
+) {
+    let Some(lookout) = LOOKOUT.get_or_init(Lookout::start) else { return };
+    // Half a quarter behind the connection's own task: what that one has done needs no doing.
+    let lag = ticktime / intensity.max(1) / 2;
+    let hidden = connection.peer.is_hidden();
+    let watched = Watched {
+        connection: Arc::downgrade(connection),
+        pen: Arc::downgrade(pen),
+        ticker: Ticker::new(ticktime, intensity, hidden, Instant::now() + lag),
+        written: 0,
+        pending: false,
+    };
+    lookout.shared.watched().push(watched);
+    alert();
+}
+
+/// Something was sent to a writer that slept. Nearly always the thread looks around already, and this costs a look at a flag.
+#[inline]
+pub(crate) fn alert() {
+    if let Some(Some(lookout)) = LOOKOUT.get()
+        && !lookout.shared.awake.load(Ordering::Relaxed)
+    {
+        lookout.shared.awake.store(true, Ordering::SeqCst);
+        lookout.thread.unpark();
+    }
+}
+
 impl Lookout {
-    /// Starts the thread. Without one (the system may have none left) a connection works as well, as long as user code does
-    /// not compute on all workers.
-    pub(crate) fn start(ticktime: Duration, intensity: u32) -> Option<Self> {
-        let shared = Arc::new(Shared {
-            awake: AtomicBool::new(false),
-            stopped: AtomicBool::new(false),
-            watched: Mutex::default(),
-            ticktime,
-            intensity,
-        });
+    fn start() -> Option<Self> {
+        let shared = Arc::new(Shared::default());
         let of_thread = shared.clone();
         let started = thread::Builder::new()
             .name("node-lookout".to_owned())
@@ -71,46 +100,12 @@ impl Lookout {
             }
         }
     }
-
-    /// Looks after a connection until it is gone.
-    pub(crate) fn watch(&self, connection: &Arc<Connection>, pen: &Arc<Pen>) {
-        let Shared { ticktime, intensity, .. } = *self.shared;
-        // Half a quarter behind the connection's own task: what that one has done needs no doing.
-        let lag = ticktime / intensity.max(1) / 2;
-        let ticker =
-            Ticker::new(ticktime, intensity, connection.peer.is_hidden(), Instant::now() + lag);
-        let watched = Watched {
-            connection: Arc::downgrade(connection),
-            pen: Arc::downgrade(pen),
-            ticker,
-            written: 0,
-            pending: false,
-        };
-        self.shared.watched().push(watched);
-        self.alert();
-    }
-
-    /// Something was sent to a writer that slept.
-    #[inline]
-    pub(crate) fn alert(&self) {
-        if !self.shared.awake.load(Ordering::Relaxed) {
-            self.shared.awake.store(true, Ordering::SeqCst);
-            self.thread.unpark();
-        }
-    }
-}
-
-impl Drop for Lookout {
-    fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::SeqCst);
-        self.thread.unpark();
-    }
 }
 
 impl Shared {
-    fn run(&self) {
+    fn run(&self) -> ! {
         let mut quiet = 0;
-        while !self.stopped.load(Ordering::SeqCst) {
+        loop {
             if quiet < QUIET_ROUNDS {
                 thread::park_timeout(PATIENCE);
             } else {
@@ -150,7 +145,7 @@ impl Shared {
 
     fn until_next_tick(&self) -> Duration {
         let next = self.watched().iter().map(|watched| watched.ticker.deadline()).min();
-        next.map_or(self.ticktime, |next| next.saturating_duration_since(Instant::now()))
+        next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()))
     }
 
     fn watched(&self) -> std::sync::MutexGuard<'_, Vec<Watched>> {

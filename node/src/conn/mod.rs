@@ -38,6 +38,5 @@ pub(crate) use door::accept_loop;
 pub(crate) use driver::accept;
 pub(crate) use hub::{Hub, ToPeers};
 pub(crate) use keeper::keep;
-pub(crate) use lookout::Lookout;
 pub(crate) use outbox::Bounds;
 pub(crate) use table::Table;

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 
 use super::batch::Batch;
 use super::events::{Events, NodeEvent};
+use super::lookout;
 use crate::bridge::{self, Outgoing};
 use crate::proto::control::Control;
 use crate::proto::flags::Flags;
@@ -272,6 +273,7 @@ impl Outbox {
         drop(queues);
         if let Some(writer) = writer {
             writer.wake();
+            lookout::alert();
         }
     }
 
