@@ -63,7 +63,7 @@ outcome(Module, Case, Config) ->
 %% One line each, whatever is in it; long values are cut, as a case may compare megabytes.
 say(Format, Args) ->
     Text = unicode:characters_to_list(io_lib:format(Format, Args)),
-    Flat = [case C of $\n -> $\s; _ -> C end || C <- lists:sublist(Text, 3000)],
+    Flat = [case C of $\n -> $\s; _ -> C end || C <- lists:sublist(Text, 4000)],
     io:put_chars(["@", Flat, "\n"]).
 
 eq(_, _, Expected, Got) when Expected =:= Got -> ok;

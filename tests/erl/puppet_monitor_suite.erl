@@ -2,7 +2,7 @@
 -module(puppet_monitor_suite).
 -export([all/0, an_end_is_told_with_its_reason/1, the_dead_are_noproc_at_once/1, names_are_monitored/1, names_of_nobody_are_noproc/1,
          each_monitor_fires_once/1, demonitor_is_final/1, demonitor_takes_back_with_flush/1, demonitor_informs/1,
-         a_tag_takes_the_place_of_down/1, alias_options_of_a_monitor/1, a_monitor_of_oneself/1, who_is_monitored_notices_nothing/1,
+         a_tag_takes_the_place_of_down/1, alias_options_of_a_monitor/1, a_monitor_of_oneself/1, an_alias_with_a_monitor_of_oneself/1, who_is_monitored_notices_nothing/1,
          a_down_comes_after_the_messages_before_it/1, large_reasons/1, monitors_of_many/1, monitors_fire_with_the_connection/1,
          nodes_are_monitored/1, a_killed_node_fires_all/1, a_name_is_watched_not_its_next_holder/1]).
 -include("check.hrl").
@@ -11,7 +11,8 @@
 all() ->
     [an_end_is_told_with_its_reason, the_dead_are_noproc_at_once, names_are_monitored, names_of_nobody_are_noproc,
      each_monitor_fires_once, demonitor_is_final, demonitor_takes_back_with_flush, demonitor_informs,
-     a_tag_takes_the_place_of_down, alias_options_of_a_monitor, a_monitor_of_oneself, who_is_monitored_notices_nothing,
+     a_tag_takes_the_place_of_down, alias_options_of_a_monitor, a_monitor_of_oneself,
+     an_alias_with_a_monitor_of_oneself, who_is_monitored_notices_nothing,
      a_down_comes_after_the_messages_before_it, large_reasons, monitors_of_many, monitors_fire_with_the_connection,
      nodes_are_monitored, a_killed_node_fires_all, a_name_is_watched_not_its_next_holder].
 
@@ -203,6 +204,18 @@ a_monitor_of_oneself(Config) ->
                     fun(A, _) ->
                             Ref = do(A, {monitor, A}),
                             {is_reference(Ref), do(A, {demonitor, Ref, [info]}), seen(A, A)}
+                    end).
+
+%% The BEAM makes nothing of it but the reference: the alias asked for is not open.
+an_alias_with_a_monitor_of_oneself(Config) ->
+    same_everywhere(Config,
+                    fun(A, B) ->
+                            [begin
+                                 Ref = do(A, {monitor, A, [{alias, Mode}]}),
+                                 ok = do(A, {send, Ref, to_oneself}),
+                                 ok = do(B, {send, Ref, to_another}),
+                                 {seen(A, A), seen(A, B), do(A, {unalias, Ref}), do(A, {demonitor, Ref, [info]})}
+                             end || Mode <- [explicit_unalias, demonitor, reply_demonitor]]
                     end).
 
 who_is_monitored_notices_nothing(Config) ->

@@ -61,6 +61,10 @@ on_every_release!(
     against_a_sidecar("cookie_suite", "localhost")
 );
 on_every_release!(sys_looks_into_the_counter, against_a_sidecar("server_suite", "localhost"));
+on_every_release!(
+    exported_functions_are_called_and_spawned,
+    against_a_sidecar("functions_suite", "localhost")
+);
 on_every_release!(nodes_start_stop_and_die, against_a_sidecar("lifecycle_suite", "localhost"));
 on_every_release!(erlang_nodes_use_the_epmd_we_serve, with_its_own_epmd("epmd_suite", "localhost"));
 on_every_release!(idle_connections_live_by_ticks, with_short_ticks("tick_suite", "localhost"));
