@@ -120,15 +120,16 @@ enum Stage {
     Room(Dest, Payload, BoxFuture<()>),
     /// The request is on its way.
     Sent(Sent),
-    Waiting(Sent, Option<Instant>),
     Over,
 }
 
-/// A request that has been sent, and where its answer may be.
+/// A request that has been sent, and where and until when its answer may be.
 struct Sent {
     tag: Reference,
     node: Option<Atom>,
     at: usize,
+    /// `None`: not waited for yet.
+    deadline: Option<Option<Instant>>,
 }
 
 impl<P: BorrowMut<Process>, T: DeserializeOwned + 'static> CallFuture<P, T> {
@@ -147,7 +148,7 @@ impl<P: BorrowMut<Process>, T: DeserializeOwned + 'static> CallFuture<P, T> {
     /// Waits for the answer to a request that was sent before.
     pub(crate) fn sent(process: P, tag: Reference, node: Option<Atom>) -> Self {
         let at = process.borrow().answer_start(&tag);
-        let stage = Stage::Sent(Sent { tag, node, at });
+        let stage = Stage::Sent(Sent { tag, node, at, deadline: None });
         Self { process: Some(process), timeout: Some(CALL_TIMEOUT), stage, reply: PhantomData }
     }
 
@@ -179,41 +180,69 @@ impl<P: BorrowMut<Process>, T: DeserializeOwned + 'static> CallFuture<P, T> {
         block_on(self)
     }
 
+    /// Sends the request, if it is time.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+        // Left so if what follows ends the call.
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        let Some(process) = self.process.as_mut().map(BorrowMut::borrow_mut) else {
+            return Poll::Ready(Err(stage.error()));
+        };
+        let (to, request) = match stage {
+            Stage::New(to, request) => match room(process, &to) {
+                None => (to, request),
+                Some(room) => {
+                    self.stage = Stage::Room(to, request, room);
+                    return self.poll_send(cx);
+                }
+            },
+            Stage::Room(to, request, mut room) => {
+                if room.as_mut().poll(cx).is_pending() {
+                    self.stage = Stage::Room(to, request, room);
+                    return Poll::Pending;
+                }
+                (to, request)
+            }
+            stage => return Poll::Ready(Err(stage.error())),
+        };
+        let node = other_node(process, &to);
+        let tag = process.request(to, request);
+        let at = process.answer_start(&tag);
+        self.stage = Stage::Sent(Sent { tag, node, at, deadline: None });
+        Poll::Ready(Ok(()))
+    }
+
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, CallError>> {
         loop {
-            // Left so if what follows ends the call.
-            let stage = std::mem::replace(&mut self.stage, Stage::Over);
-            let process = self.process.as_mut().map(BorrowMut::borrow_mut);
-            self.stage = match (stage, process) {
-                (Stage::New(to, request), Some(process)) => match process.room(&to) {
-                    Some(room) => Stage::Room(to, request, room),
-                    None => Stage::Sent(send(process, to, request)),
-                },
-                (Stage::Room(to, request, mut room), Some(process)) => match room.as_mut().poll(cx)
-                {
-                    Poll::Ready(()) => Stage::Sent(send(process, to, request)),
-                    Poll::Pending => {
-                        self.stage = Stage::Room(to, request, room);
-                        return Poll::Pending;
-                    }
-                },
-                (Stage::Sent(sent), Some(_)) => {
-                    let deadline =
-                        self.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-                    Stage::Waiting(sent, deadline)
-                }
-                (Stage::Waiting(mut sent, deadline), Some(process)) => {
-                    let answer = process.poll_call_answer(cx, &mut sent, deadline);
-                    if answer.is_pending() {
-                        self.stage = Stage::Waiting(sent, deadline);
-                    }
-                    return Poll::Ready(ready!(answer).and_then(|reply| Ok(reply.read()?)));
-                }
-                (Stage::Refused(error), _) => return Poll::Ready(Err(error)),
-                // Polled again after it was ready: as good as any answer, and none is to come.
-                (_, _) => return Poll::Ready(Err(CallError::TimedOut)),
-            };
+            if let (Stage::Sent(sent), Some(process)) = (&mut self.stage, self.process.as_mut()) {
+                let timeout = self.timeout;
+                let begin = || timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+                let deadline = *sent.deadline.get_or_insert_with(begin);
+                let answer = ready!(process.borrow_mut().poll_call_answer(cx, sent, deadline));
+                self.stage = Stage::Over;
+                return Poll::Ready(answer.and_then(|reply| Ok(reply.read()?)));
+            }
+            ready!(self.poll_send(cx))?;
         }
+    }
+}
+
+impl Stage {
+    /// Why a call in this stage gets no further.
+    fn error(self) -> CallError {
+        match self {
+            Self::Refused(error) => error,
+            // Polled again after it was ready: as good as any answer, and none is to come.
+            _ => CallError::TimedOut,
+        }
+    }
+}
+
+/// What is to be waited for before a request goes out; nothing on this node.
+fn room(process: &Process, to: &Dest) -> Option<BoxFuture<()>> {
+    match to {
+        Dest::Name(_) => None,
+        Dest::Pid(pid) if pid.node() == process.runtime().node() => None,
+        to => process.room(to),
     }
 }
 
@@ -247,13 +276,6 @@ pub(crate) fn other_node(process: &Process, to: &Dest) -> Option<Atom> {
     (node != process.runtime().node()).then(|| node.clone())
 }
 
-fn send(process: &mut Process, to: Dest, request: Payload) -> Sent {
-    let node = other_node(process, &to);
-    let tag = process.request(to, request);
-    let at = process.answer_start(&tag);
-    Sent { tag, node, at }
-}
-
 impl Process {
     fn poll_call_answer(
         &mut self,
@@ -261,7 +283,7 @@ impl Process {
         sent: &mut Sent,
         deadline: Option<Instant>,
     ) -> Poll<Result<Payload, CallError>> {
-        let Sent { tag, node, at } = sent;
+        let Sent { tag, node, at, .. } = sent;
         let mut wanted = |theirs: &Reference| (theirs == tag).then_some(());
         let answered = ready!(self.poll_answer(cx, deadline, at, &mut wanted));
         Poll::Ready(match answered {
@@ -328,9 +350,7 @@ impl<P: BorrowMut<Process> + Unpin, T: DeserializeOwned + 'static> Future for Ca
 
 impl<P: BorrowMut<Process>, T> Drop for CallFuture<P, T> {
     fn drop(&mut self) {
-        if let (Stage::Waiting(sent, _) | Stage::Sent(sent), Some(process)) =
-            (&self.stage, self.process.as_mut())
-        {
+        if let (Stage::Sent(sent), Some(process)) = (&self.stage, self.process.as_mut()) {
             process.borrow_mut().give_up(&sent.tag);
         }
     }
@@ -341,7 +361,7 @@ impl<P: BorrowMut<Process>, T> fmt::Debug for CallFuture<P, T> {
         f.write_str(match self.stage {
             Stage::Refused(_) | Stage::Over => "CallFuture(over)",
             Stage::New(..) | Stage::Room(..) => "CallFuture(not sent)",
-            Stage::Sent(..) | Stage::Waiting(..) => "CallFuture(waiting)",
+            Stage::Sent(_) => "CallFuture(waiting)",
         })
     }
 }

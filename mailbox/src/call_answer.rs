@@ -52,6 +52,9 @@ impl Process {
 
     /// From which message on the answer to a request may be.
     pub(crate) fn answer_start(&self, tag: &Reference) -> usize {
+        if !self.mailbox.has_marks() {
+            return 0;
+        }
         self.runtime().ids().ref_number(tag).map_or(0, |number| self.mailbox.start_of(number))
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::Serialize;
-use term::{EncodeError, Pid, Term};
+use term::{EncodeError, Pid, Reference, Term};
 
 use crate::call_parts::{CallFrom, Tag};
 use crate::cell::Cell;
@@ -41,6 +41,14 @@ impl Caller {
     #[must_use]
     pub const fn pid(&self) -> &Pid {
         &self.from.pid
+    }
+
+    /// The alias that is all the reply needs, as today's callers make it.
+    pub(crate) const fn alias(&self) -> Option<&Reference> {
+        match &self.from.tag {
+            Tag::Alias(alias) => Some(alias),
+            Tag::InAlias(..) | Tag::Other(_) => None,
+        }
     }
 
     /// `{Pid, Tag}`, as `gen_server` has it.

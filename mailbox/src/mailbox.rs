@@ -356,6 +356,11 @@ impl Mailbox {
         rest.marks.push((number, at));
     }
 
+    /// Whether any reference is remembered.
+    pub(crate) fn has_marks(&self) -> bool {
+        self.rest.as_ref().is_some_and(|rest| !rest.marks.is_empty())
+    }
+
     /// Where to begin to look for what contains that reference.
     pub(crate) fn start_of(&self, number: RefNumber) -> usize {
         let marks = self.rest.as_ref().map_or(&[][..], |rest| &rest.marks);

@@ -377,7 +377,8 @@ impl Process {
 
     /// The request has been answered: nothing is remembered of it.
     pub(crate) fn answered(&mut self, tag: &Reference) {
-        if let Some(number) = self.runtime().ids().ref_number(tag) {
+        if self.mailbox.has_marks()
+            && let Some(number) = self.runtime().ids().ref_number(tag) {
             self.mailbox.unmark(number);
         }
     }

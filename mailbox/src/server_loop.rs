@@ -4,18 +4,19 @@ use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use term::{Atom, Pid, Term};
+use term::{Atom, Pid, Reference, Term};
 
 use crate::call_parts::{CallFrom, Parts};
 use crate::caller::Caller;
 use crate::error::{Exit, Reason};
 use crate::mailbox::Found;
-use crate::payload::{Payload, ReadError};
+use crate::payload::{Payload, ReadError, ReplyMessage};
 use crate::process::Process;
 use crate::queue::{Message, System as Signal};
 use crate::received::Received;
 use crate::server::{Next, Reply, Server};
 use crate::server_report::terminating;
+use crate::signal::Dest;
 use crate::sys::{self, Flow, System};
 
 /// A server and its process.
@@ -28,12 +29,50 @@ pub(crate) struct Loop<S> {
 /// What the server is to do, and for whom there is a reply once `terminate` has run.
 struct Step {
     next: Next,
-    last: Option<(Caller, Payload)>,
+    last: Option<Box<Last>>,
+}
+
+/// A reply that waits until `terminate` has run.
+struct Last {
+    back: Back,
+    value: Payload,
+}
+
+/// The way back to a caller, while the server has given the [`Caller`] away.
+enum Back {
+    Alias(Reference),
+    Caller(Caller),
 }
 
 impl From<Next> for Step {
     fn from(next: Next) -> Self {
         Self { next, last: None }
+    }
+}
+
+impl Back {
+    #[inline]
+    fn of(caller: &Caller) -> Self {
+        match caller.alias() {
+            Some(alias) => Self::Alias(alias.clone()),
+            None => Self::Caller(caller.clone()),
+        }
+    }
+
+    #[inline]
+    fn reply(self, process: &Process, value: Payload) {
+        match self {
+            Self::Alias(tag) => {
+                let payload = Payload::reply(ReplyMessage { tag: tag.clone(), value });
+                process.runtime().route_payload(
+                    Some(process.cell()),
+                    Dest::Alias(tag),
+                    payload,
+                    process.token(),
+                );
+            }
+            Self::Caller(caller) => caller.reply_payload(value),
+        }
     }
 }
 
@@ -81,13 +120,15 @@ impl<S: Server> Loop<S> {
         let caller = Caller::new(from, &self.process);
         match request.read_or_back::<S::Call>() {
             Ok(call) => {
-                let reply = self.server.call(call, caller.clone(), &mut self.process).await;
-                self.reply(caller, reply)
+                let back = Back::of(&caller);
+                let reply = self.server.call(call, caller, &mut self.process).await;
+                self.reply(back, reply)
             }
             Err((ReadError::Mismatch(error), request)) => match request.into_term() {
                 Ok(request) => {
-                    let reply = self.server.bad_call(request, caller.clone(), &error);
-                    self.reply(caller, reply)
+                    let back = Back::of(&caller);
+                    let reply = self.server.bad_call(request, caller, &error);
+                    self.reply(back, reply)
                 }
                 Err(error) => self.undecodable(&error).into(),
             },
@@ -96,7 +137,7 @@ impl<S: Server> Loop<S> {
     }
 
     #[inline]
-    fn reply<T: Serialize + 'static>(&self, caller: Caller, reply: Reply<T>) -> Step {
+    fn reply<T: Serialize + 'static>(&self, back: Back, reply: Reply<T>) -> Step {
         let (value, next) = match reply {
             Reply::Now(value) => (value, Next::Wait),
             Reply::NowThen(value, next) => (value, next),
@@ -107,10 +148,10 @@ impl<S: Server> Loop<S> {
         match (Payload::new(value), next) {
             // The reply comes when `terminate` has run.
             (Ok(value), Next::Exit(reason)) => {
-                Step { next: Next::Exit(reason), last: Some((caller, value)) }
+                Step { next: Next::Exit(reason), last: Some(Box::new(Last { back, value })) }
             }
             (Ok(value), next) => {
-                caller.reply_payload(value);
+                back.reply(&self.process, value);
                 next.into()
             }
             // So that the caller is told.
@@ -177,12 +218,12 @@ impl<S: Server> Loop<S> {
         Next::Wait
     }
 
-    async fn terminate(&mut self, reason: Term, last: Option<(Caller, Payload)>) -> Exit {
+    async fn terminate(&mut self, reason: Term, last: Option<Box<Last>>) -> Exit {
         let reason = Reason::new(reason);
         terminating(&self.process, &S::module(), &reason);
         self.server.terminate(&reason, &mut self.process).await;
-        if let Some((caller, reply)) = last {
-            caller.reply_payload(reply);
+        if let Some(last) = last {
+            last.back.reply(&self.process, last.value);
         }
         Err(reason)
     }
