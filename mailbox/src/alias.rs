@@ -94,8 +94,8 @@ impl Cell {
         }
     }
 
-    /// A message has come through an alias; it vanishes if that is not active.
-    pub(crate) fn accept_through(&self, number: RefNumber, message: Message, priority: bool) {
+    /// A message has come through an alias; it stays where it is if that is not active.
+    pub(crate) fn accept_through(&self, number: RefNumber, message: &mut Message, priority: bool) {
         let mut state = self.lock();
         let alias = match state.stage() {
             Stage::Alive => {
@@ -103,23 +103,17 @@ impl Cell {
             }
             _ => None,
         };
-        let Some(alias) = alias else {
-            drop(state);
-            drop(message);
-            return;
-        };
+        let Some(alias) = alias else { return };
         let monitor = match alias.mode {
             AliasMode::ReplyDemonitor => Self::replied(&mut state, number),
             _ => None,
         };
-        let refused = if priority && alias.priority {
-            self.push_urgent(&mut state, message);
-            None
+        if priority && alias.priority {
+            self.push_urgent(&mut state, std::mem::replace(message, Message::Wake));
         } else {
-            self.accept_locked(&mut state, message)
-        };
+            self.accept_locked(&mut state, message);
+        }
         drop(state);
-        drop(refused);
         if let Some(monitor) = monitor {
             self.tell_demonitored(number, monitor);
         }

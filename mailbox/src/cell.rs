@@ -6,6 +6,7 @@
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -158,74 +159,61 @@ impl Cell {
         self.state.lock()
     }
 
-    /// Puts an ordinary message into the mailbox, or does what its bound says.
+    /// Puts an ordinary message into the mailbox, or does what its bound says. What is not taken stays in `message`.
     #[inline(always)]
-    pub(crate) fn accept(&self, message: Message) {
-        if let Some(channel) = self.channel() {
-            return self.accept_in_channel(channel, message);
+    pub(crate) fn accept(&self, message: &mut Message) {
+        match self.channel() {
+            None => self.accept_locked(&mut self.lock(), message),
+            Some(channel) => self.accept_in_channel(channel, message),
         }
-        let mut state = self.lock();
-        let refused = self.accept_locked(&mut state, message);
-        drop(state);
-        // What is dropped may tell a connection so: not under the lock.
-        drop(refused);
     }
 
-    /// The same for who holds the lock; what is given back is to be dropped without it.
+    /// The same for who holds the lock. What stays in `message` is to be dropped without it: that may tell a connection.
     #[inline(always)]
-    pub(crate) fn accept_locked(&self, state: &mut State, message: Message) -> Option<Message> {
+    pub(crate) fn accept_locked(&self, state: &mut State, message: &mut Message) {
         if state.stage != Stage::Alive {
-            return Some(message);
+            return;
         }
-        if state.relations.as_ref().is_none_or(|relations| relations.bound.is_none()) {
-            self.push(state, message);
-            return None;
+        let bound = state.relations.as_ref().is_some_and(|relations| relations.bound.is_some());
+        if !bound || self.make_room(state, message) {
+            self.push_from(state, message);
         }
-        let (taken, refused) = self.make_room(state, message);
-        if let Some(message) = taken {
-            self.push(state, message);
-        }
-        refused
     }
 
     #[inline(never)]
-    fn accept_in_channel(&self, channel: &Channel, message: Message) {
+    fn accept_in_channel(&self, channel: &Channel, message: &mut Message) {
         if self.is_doomed() {
             return;
         }
         if channel.is_bounded() {
             // A bound is exact only under the lock.
-            let mut state = self.lock();
-            let refused = self.accept_locked(&mut state, message);
-            drop(state);
-            drop(refused);
-        } else if channel.push(message) {
+            self.accept_locked(&mut self.lock(), message);
+        } else if channel.push(mem::replace(message, Message::Wake)) {
             self.wake(&mut self.lock());
         }
     }
 
-    /// The message to put in, if any, and the one to drop.
+    /// Whether `message` may be put in; room for it is made, if it can be.
     #[cold]
-    fn make_room(&self, state: &mut State, message: Message) -> (Option<Message>, Option<Message>) {
+    fn make_room(&self, state: &mut State, message: &mut Message) -> bool {
         let waiting = self.len_locked(state);
         let limits = state.relations.as_mut().and_then(|relations| relations.bound.as_mut());
-        let Some(limits) = limits else { return (Some(message), None) };
+        let Some(limits) = limits else { return true };
         if waiting < limits.bound.capacity {
-            return (Some(message), None);
+            return true;
         }
         limits.overflowed += 1;
         self.runtime.counters().overflowed();
         match limits.bound.overflow {
-            Overflow::DropNewest => (None, Some(message)),
-            Overflow::DropOldest => match self.drop_oldest(state) {
-                Some(oldest) => (Some(message), Some(oldest)),
-                None => (None, Some(message)),
-            },
-            Overflow::ExitReceiver => {
-                self.doom(state, Reason::atom("mailbox_full"));
-                (None, Some(message))
+            Overflow::DropNewest => {}
+            Overflow::DropOldest => {
+                if let Some(oldest) = self.drop_oldest(state) {
+                    self.push(state, mem::replace(message, oldest));
+                }
             }
+            Overflow::ExitReceiver => self.doom(state, Reason::atom("mailbox_full")),
         }
+        false
     }
 
     /// The oldest ordinary message not looked at; signals stay.
@@ -244,15 +232,19 @@ impl Cell {
     }
 
     /// Puts a message at the end of the queue whatever its bound; the process is alive.
+    pub(crate) fn push(&self, state: &mut State, mut message: Message) {
+        self.push_from(state, &mut message);
+    }
+
     #[inline(always)]
-    pub(crate) fn push(&self, state: &mut State, message: Message) {
+    fn push_from(&self, state: &mut State, message: &mut Message) {
         match self.channel() {
             None => {
                 state.queue.push(message);
                 self.wake(state);
             }
             Some(channel) => {
-                if channel.push(message) {
+                if channel.push(mem::replace(message, Message::Wake)) {
                     state.waiting = true;
                     self.wake(state);
                 }
@@ -327,7 +319,7 @@ impl Cell {
         Some(Remains {
             reason: known.unwrap_or(reason),
             relations,
-            _queue: std::mem::take(&mut state.queue),
+            _queue: mem::take(&mut state.queue),
             _waker: state.waker.take(),
         })
     }
@@ -385,15 +377,16 @@ impl State {
         self.relations.as_deref_mut()
     }
 
-    /// Takes the next urgent message, else the next of the queue.
-    #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Message> {
+    /// Puts the next urgent message, else the next of the queue, into `slot`, which must hold a wake; whether there was one.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self, slot: &mut Message) -> bool {
         if let Some(relations) = self.relations.as_mut()
             && let Some(urgent) = relations.urgent.pop_front()
         {
-            return Some(urgent);
+            *slot = urgent;
+            return true;
         }
-        self.queue.pop()
+        self.queue.pop(slot)
     }
 
     /// Whether nothing is left to be popped.

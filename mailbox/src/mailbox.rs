@@ -78,12 +78,27 @@ impl Mailbox {
     }
 
     /// The next message, urgent ones first.
-    #[inline(always)]
     pub(crate) fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
         deadline: Option<Instant>,
     ) -> Poll<Found<Message>> {
+        let mut message = Message::Wake;
+        self.poll_into(cx, deadline, &mut message).map(|found| match found {
+            Found::It(()) => Found::It(message),
+            Found::TimedOut => Found::TimedOut,
+            Found::Doomed => Found::Doomed,
+        })
+    }
+
+    /// The same, into `slot`, which must hold a wake.
+    #[inline(always)]
+    pub(crate) fn poll_into(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+        slot: &mut Message,
+    ) -> Poll<Found<()>> {
         if self.cell.is_doomed() || self.fuel == 0 {
             return self.pause(cx);
         }
@@ -93,10 +108,10 @@ impl Mailbox {
         {
             return self.asleep(deadline);
         }
-        match self.next_or_wait(Some(cx.waker())) {
-            Next::Message(message) => {
+        match self.next_or_wait(Some(cx.waker()), slot) {
+            Next::Message => {
                 self.fuel -= 1;
-                Poll::Ready(Found::It(message))
+                Poll::Ready(Found::It(()))
             }
             Next::Doomed => self.pause(cx),
             Next::Nothing => self.asleep(deadline),
@@ -110,8 +125,9 @@ impl Mailbox {
 
     /// The next message if there is one now.
     pub(crate) fn next_now(&mut self) -> Option<Message> {
-        match self.next_or_wait(None) {
-            Next::Message(message) => Some(message),
+        let mut message = Message::Wake;
+        match self.next_or_wait(None, &mut message) {
+            Next::Message => Some(message),
             Next::Doomed | Next::Nothing => None,
         }
     }
@@ -198,28 +214,24 @@ impl Mailbox {
     }
 
     #[inline(always)]
-    fn next_or_wait(&mut self, waker: Option<&Waker>) -> Next {
+    fn next_or_wait(&mut self, waker: Option<&Waker>, slot: &mut Message) -> Next {
         let cell = &*self.cell;
         if let Some(channel) = cell.channel() {
-            return Self::next_of_channel(
-                cell,
-                channel,
-                self.rest.as_deref_mut(),
-                self.in_task,
-                waker,
-            );
+            let rest = self.rest.as_deref_mut();
+            return Self::next_of_channel(cell, channel, rest, self.in_task, waker, slot);
         }
         let mut state = cell.lock();
         if let Some(rest) = self.rest.as_deref_mut()
             && let Some(message) = rest.next(&mut state)
         {
-            return Next::Message(message);
+            *slot = message;
+            return Next::Message;
         }
-        if let Some(message) = state.pop() {
+        if state.pop(slot) {
             if self.task_waker != 0 && state.is_empty() {
                 cell.calm_down(&mut state);
             }
-            return Next::Message(message);
+            return Next::Message;
         }
         if state.stage() != Stage::Alive {
             return Next::Doomed;
@@ -237,11 +249,11 @@ impl Mailbox {
     fn next_of_channel(
         cell: &Cell,
         channel: &Channel,
-        rest: Option<&mut Rest>,
+        mut rest: Option<&mut Rest>,
         in_task: bool,
         waker: Option<&Waker>,
+        slot: &mut Message,
     ) -> Next {
-        let mut rest = rest;
         let mut waiting = None;
         loop {
             if channel.is_urgent() {
@@ -249,20 +261,23 @@ impl Mailbox {
                 if let Some(urgent) = cell.lock().pop_urgent() {
                     // There may be more.
                     channel.set_urgent(true);
-                    return Next::Message(urgent);
+                    *slot = urgent;
+                    return Next::Message;
                 }
             }
             if let Some(rest) = rest.as_deref_mut()
                 && !rest.passed.is_empty()
                 && let Some(passed) = rest.take(0, &mut cell.lock())
             {
-                return Next::Message(passed);
+                *slot = passed;
+                return Next::Message;
             }
             if let Some(message) = pop_channel(channel) {
                 if waiting.is_some() {
                     channel.stop_waiting();
                 }
-                return Next::Message(message);
+                *slot = message;
+                return Next::Message;
             }
             match waiting {
                 Some(next) => return next,
@@ -422,9 +437,9 @@ impl Rest {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Next {
-    Message(Message),
+    Message,
     Doomed,
     Nothing,
 }

@@ -202,13 +202,22 @@ impl Payload {
     /// # Errors
     /// If it is no term, or not a `T`.
     #[inline]
-    pub fn read<T: DeserializeOwned + 'static>(self) -> Result<T, ReadError> {
+    pub fn read<T: DeserializeOwned + 'static>(mut self) -> Result<T, ReadError> {
+        self.read_out()
+    }
+
+    /// [`read`](Self::read) from where the payload lies; `[]` may be left in its place.
+    #[inline(always)]
+    pub(crate) fn read_out<T: DeserializeOwned + 'static>(&mut self) -> Result<T, ReadError> {
         let mut slot: Option<T> = None;
         let any: &mut dyn Any = &mut slot;
         if let Some(slot) = any.downcast_mut::<Option<Self>>() {
-            *slot = Some(self);
+            *slot = Some(self.take());
         } else if let Some(slot) = any.downcast_mut::<Option<Term>>() {
-            *slot = Some(self.into_term()?);
+            *slot = Some(match &mut self.0 {
+                Form::Term(term) => std::mem::take(term),
+                _ => self.take().into_term()?,
+            });
         } else if let (Form::Term(term), Some(slot)) = (&self.0, any.downcast_mut::<Option<i64>>())
             && let Some(number) = term.as_i64()
         {
@@ -234,6 +243,11 @@ impl Payload {
             Self(Form::Term(Term::NIL))
         };
         self.read().map_err(|error| (error, copy))
+    }
+
+    /// The payload; `[]` is left in its place.
+    pub(crate) const fn take(&mut self) -> Self {
+        std::mem::replace(self, Self(Form::Term(Term::NIL)))
     }
 
     fn deserialize<T: DeserializeOwned>(&self) -> Result<T, ReadError> {

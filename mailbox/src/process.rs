@@ -84,13 +84,27 @@ impl Process {
     /// `{bad_message, Text}`.
     #[inline]
     pub fn send<M: Serialize + 'static>(&self, to: impl Into<Dest>, message: M) {
+        if self.is_exiting() {
+            return;
+        }
         if let Some(payload) = self.payload(message) {
-            self.send_payload(to, payload);
+            let mut message = Message::User(payload);
+            if self.extra.is_some() {
+                message = self.traced(message);
+            }
+            self.runtime().route(Some(self.cell()), to.into(), &mut message);
+        }
+    }
+
+    #[cold]
+    fn traced(&self, message: Message) -> Message {
+        match (message, self.token()) {
+            (Message::User(payload), Some(token)) => Message::Traced(Box::new((payload, token))),
+            (message, _) => message,
         }
     }
 
     /// Sends what is a payload already.
-    #[inline]
     pub fn send_payload(&self, to: impl Into<Dest>, payload: Payload) {
         if !self.is_exiting() {
             self.runtime().route_payload(Some(self.cell()), to.into(), payload, self.token());
@@ -378,7 +392,8 @@ impl Process {
     /// The request has been answered: nothing is remembered of it.
     pub(crate) fn answered(&mut self, tag: &Reference) {
         if self.mailbox.has_marks()
-            && let Some(number) = self.runtime().ids().ref_number(tag) {
+            && let Some(number) = self.runtime().ids().ref_number(tag)
+        {
             self.mailbox.unmark(number);
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::collections::VecDeque;
+use std::mem;
 
 use crossbeam_channel::{Receiver, Sender};
 use term::{Atom, Pid, Reference, Term};
@@ -62,61 +63,81 @@ const KEPT_RING: usize = 64;
 
 /// The queue of a task. The first message lies in the process's own allocation: most mailboxes never hold a second one, and
 /// the ring behind it takes memory only then.
-#[derive(Debug, Default)]
+///
+/// Messages are handed over by exchange rather than by value: they are 56 bytes, and each move that the compiler cannot see
+/// through costs as much as taking the lock.
+#[derive(Debug)]
 pub(crate) struct Queue {
-    first: Option<Message>,
+    /// [`Message::Wake`] if there is none.
+    first: Message,
     /// Empty unless there is a first.
     ring: VecDeque<Message>,
 }
 
+impl Default for Queue {
+    fn default() -> Self {
+        Self { first: Message::Wake, ring: VecDeque::new() }
+    }
+}
+
 impl Queue {
-    #[inline]
-    pub(crate) fn push(&mut self, message: Message) {
-        if self.first.is_none() {
-            self.first = Some(message);
+    /// Takes `message`, and leaves a wake in its place.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, message: &mut Message) {
+        if self.is_empty() {
+            mem::swap(&mut self.first, message);
         } else {
-            self.ring.push_back(message);
+            self.ring.push_back(mem::replace(message, Message::Wake));
         }
     }
 
-    #[inline]
-    pub(crate) fn pop(&mut self) -> Option<Message> {
-        let message = self.first.take()?;
+    /// Puts the first message into `slot`, which must hold a wake; whether there was one.
+    #[inline(always)]
+    pub(crate) fn pop(&mut self, slot: &mut Message) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        mem::swap(&mut self.first, slot);
         if self.ring.capacity() > 0 {
             self.advance();
         }
-        Some(message)
+        true
     }
 
     fn advance(&mut self) {
-        self.first = self.ring.pop_front();
-        if self.ring.is_empty() && self.ring.capacity() > KEPT_RING {
+        if let Some(next) = self.ring.pop_front() {
+            self.first = next;
+        } else if self.ring.capacity() > KEPT_RING {
             self.ring = VecDeque::new();
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) const fn is_empty(&self) -> bool {
-        self.first.is_none()
+        matches!(self.first, Message::Wake)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ring.len() + usize::from(self.first.is_some())
+        self.ring.len() + usize::from(!self.is_empty())
     }
 
     /// The oldest ordinary message; those that stand for signals stay.
     pub(crate) fn take_ordinary(&mut self) -> Option<Message> {
         let ordinary = |message: &Message| matches!(message, Message::User(_) | Message::Traced(_));
-        if self.first.as_ref().is_some_and(ordinary) {
-            return self.pop();
+        if ordinary(&self.first) {
+            let mut taken = Message::Wake;
+            self.pop(&mut taken);
+            return Some(taken);
         }
         let at = self.ring.iter().position(ordinary)?;
         self.ring.remove(at)
     }
 
     pub(crate) fn drain_into(&mut self, to: &mut VecDeque<Message>) {
-        let Some(first) = self.first.take() else { return };
-        to.push_back(first);
+        if self.is_empty() {
+            return;
+        }
+        to.push_back(mem::replace(&mut self.first, Message::Wake));
         to.append(&mut self.ring);
         if self.ring.capacity() > KEPT_RING {
             self.ring = VecDeque::new();

@@ -116,8 +116,8 @@ impl Process {
     /// # Errors
     /// As [`receive`](Self::receive).
     pub fn try_receive<T: DeserializeOwned + 'static>(&mut self) -> Result<Option<T>, Reason> {
-        while let Some(message) = self.mailbox.next_now() {
-            if let Some(read) = self.read(message) {
+        while let Some(mut message) = self.mailbox.next_now() {
+            if let Some(read) = self.read(&mut message) {
                 return read.map(Some);
             }
         }
@@ -215,9 +215,9 @@ impl Process {
             Message::Wake => self
                 .mailbox
                 .take_before_channel()
-                .and_then(|message| self.read(message))
+                .and_then(|mut message| self.read(&mut message))
                 .transpose(),
-            message => self.read(message).transpose(),
+            mut message => self.read(&mut message).transpose(),
         }
     }
 
@@ -248,28 +248,49 @@ impl Process {
     #[inline(always)]
     pub(crate) fn read<T: DeserializeOwned + 'static>(
         &mut self,
-        message: Message,
+        message: &mut Message,
     ) -> Option<Result<T, Reason>> {
         let payload = match message {
             Message::User(payload) => {
                 self.set_token(None);
                 payload
             }
-            Message::Traced(traced) => {
-                self.set_token(Some(traced.1));
-                traced.0
-            }
-            Message::System(system) => return Some(Received::from(*system).read_as()),
-            Message::Wake => return None,
+            other => return self.read_other(other),
         };
-        match Received::read_payload(payload) {
+        match Received::read_out(payload) {
             Ok(value) => Some(Ok(value)),
-            Err(ReadError::Undecodable(error)) => {
+            Err(error) => self.unread(error).map(Err),
+        }
+    }
+
+    #[cold]
+    fn read_other<T: DeserializeOwned + 'static>(
+        &mut self,
+        message: &mut Message,
+    ) -> Option<Result<T, Reason>> {
+        match std::mem::replace(message, Message::Wake) {
+            Message::Traced(traced) => {
+                let (mut payload, token) = *traced;
+                self.set_token(Some(token));
+                match Received::read_out(&mut payload) {
+                    Ok(value) => Some(Ok(value)),
+                    Err(error) => self.unread(error).map(Err),
+                }
+            }
+            Message::System(system) => Some(Received::from(*system).read_as()),
+            Message::User(_) | Message::Wake => None,
+        }
+    }
+
+    #[cold]
+    fn unread(&self, error: ReadError) -> Option<Reason> {
+        match error {
+            ReadError::Undecodable(error) => {
                 self.undecodable(&error);
                 None
             }
-            Err(mismatch @ ReadError::Mismatch(_)) => {
-                Some(Err(Reason::text("bad_message", &mismatch.to_string())))
+            mismatch @ ReadError::Mismatch(_) => {
+                Some(Reason::text("bad_message", &mismatch.to_string()))
             }
         }
     }
@@ -286,10 +307,11 @@ impl<T: DeserializeOwned + 'static> Future for Receive<'_, T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match self.process.mailbox.poll_next(cx, None) {
+            let mut message = Message::Wake;
+            match self.process.mailbox.poll_into(cx, None, &mut message) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Found::It(message)) => {
-                    if let Some(read) = self.process.read(message) {
+                Poll::Ready(Found::It(())) => {
+                    if let Some(read) = self.process.read(&mut message) {
                         return Poll::Ready(read);
                     }
                 }
@@ -307,10 +329,11 @@ impl<T: DeserializeOwned + 'static> Future for ReceiveTimeout<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let deadline = self.deadline;
-            match self.process.mailbox.poll_next(cx, deadline) {
+            let mut message = Message::Wake;
+            match self.process.mailbox.poll_into(cx, deadline, &mut message) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Found::It(message)) => {
-                    if let Some(read) = self.process.read(message) {
+                Poll::Ready(Found::It(())) => {
+                    if let Some(read) = self.process.read(&mut message) {
                         return Poll::Ready(read.map(Some));
                     }
                 }

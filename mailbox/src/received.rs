@@ -82,16 +82,23 @@ impl Received {
     }
 
     /// A message as a `T`.
-    #[inline(always)]
     pub(crate) fn read_payload<T: DeserializeOwned + 'static>(
-        payload: Payload,
+        mut payload: Payload,
+    ) -> Result<T, ReadError> {
+        Self::read_out(&mut payload)
+    }
+
+    /// The same from where the payload lies; `[]` may be left in its place.
+    #[inline(always)]
+    pub(crate) fn read_out<T: DeserializeOwned + 'static>(
+        payload: &mut Payload,
     ) -> Result<T, ReadError> {
         let mut slot: Option<T> = None;
         let any: &mut dyn Any = &mut slot;
         if let Some(slot) = any.downcast_mut::<Option<Self>>() {
-            *slot = Some(Self::Message(payload));
+            *slot = Some(Self::Message(payload.take()));
         } else {
-            return payload.read();
+            return payload.read_out();
         }
         slot.ok_or_else(|| ReadError::Mismatch(serde::de::Error::custom("no value")))
     }

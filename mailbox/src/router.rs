@@ -1,6 +1,6 @@
 //! The router: where a signal goes, by pid, name or alias, here or over a connection.
 
-use term::{Pid, Term};
+use term::{Atom, Pid, Reference, Term};
 
 use crate::cell::Cell;
 use crate::error::Refused;
@@ -18,7 +18,6 @@ impl Runtime {
     }
 
     /// Sends a message to wherever `to` is; what is not there gets nothing.
-    #[inline]
     pub(crate) fn route_payload(
         &self,
         from: Option<&Cell>,
@@ -26,68 +25,62 @@ impl Runtime {
         payload: Payload,
         token: Option<Term>,
     ) {
+        self.route(from, to, &mut message(payload, token));
+    }
+
+    /// The same for what is a message already; it is taken, or left to be dropped.
+    #[inline]
+    pub(crate) fn route(&self, from: Option<&Cell>, to: Dest, message: &mut Message) {
         match to {
             Dest::Pid(pid) => match self.ids().place(&pid) {
-                Place::Here(number) => self.route_here(number, payload, token),
+                Place::Here(number) => self.route_here(number, message),
                 Place::Past => {}
                 Place::Elsewhere => {
                     let node = pid.node().clone();
-                    self.route_away(from, &node, Dest::Pid(pid), payload, token);
+                    self.route_away(from, &node, Dest::Pid(pid), message);
                 }
             },
-            Dest::Name(name) => {
-                if let Some(number) = self.names().whereis(&name) {
-                    self.route_here(number, payload, token);
-                }
-            }
-            Dest::Remote { name, node } if node == *self.node() => {
-                if let Some(number) = self.names().whereis(&name) {
-                    self.route_here(number, payload, token);
-                }
-            }
-            Dest::Remote { name, node } => {
-                self.route_away(from, &node, Dest::Name(name), payload, token)
-            }
+            Dest::Name(name) => self.route_name(&name, message),
+            Dest::Remote { name, node } if node == *self.node() => self.route_name(&name, message),
+            Dest::Remote { name, node } => self.route_away(from, &node, Dest::Name(name), message),
             Dest::Alias(alias) => {
                 if self.ids().is_own_ref(&alias) {
-                    self.route_alias(&alias, payload, token, false);
+                    self.route_alias(&alias, message, false);
                 } else {
                     let node = alias.node().clone();
-                    self.route_away(from, &node, Dest::Alias(alias), payload, token);
+                    self.route_away(from, &node, Dest::Alias(alias), message);
                 }
             }
         }
     }
 
     #[inline(always)]
-    fn route_here(&self, to: Number, payload: Payload, token: Option<Term>) {
-        let message = message(payload, token);
+    fn route_here(&self, to: Number, message: &mut Message) {
         self.table().with(to, |cell| cell.accept(message));
     }
 
-    fn route_alias(
-        &self,
-        alias: &term::Reference,
-        payload: Payload,
-        token: Option<Term>,
-        priority: bool,
-    ) {
+    fn route_name(&self, name: &Atom, message: &mut Message) {
+        if let Some(number) = self.names().whereis(name) {
+            self.route_here(number, message);
+        }
+    }
+
+    fn route_alias(&self, alias: &Reference, message: &mut Message, priority: bool) {
         // The process is held, not its slot: ending the alias may reach for another slot.
         if let Some((number, owner)) = self.ids().alias_owner(alias)
             && let Some(cell) = self.table().get(owner)
         {
-            cell.accept_through(number, message(payload, token), priority);
+            cell.accept_through(number, message, priority);
         }
     }
 
-    fn route_away(
-        &self,
-        from: Option<&Cell>,
-        node: &term::Atom,
-        to: Dest,
-        payload: Payload,
-        token: Option<Term>,
-    ) {
+    #[cold]
+    fn route_away(&self, from: Option<&Cell>, node: &Atom, to: Dest, message: &mut Message) {
+        let (payload, token) = match std::mem::replace(message, Message::Wake) {
+            Message::User(payload) => (payload, None),
+            Message::Traced(traced) => (traced.0, Some(traced.1)),
+            Message::System(_) | Message::Wake => return,
+        };
         let from = from.map(Cell::pid);
         let signal = Signal::Message { from, to, payload, token, priority: false };
         // What cannot be sent is lost, as any message to another node may be.
@@ -104,13 +97,12 @@ impl Runtime {
     ) {
         match to {
             Dest::Alias(alias) if self.ids().is_own_ref(&alias) => {
-                self.route_alias(&alias, payload, token, true)
+                self.route_alias(&alias, &mut message(payload, token), true);
             }
             Dest::Alias(alias) => {
                 let node = alias.node().clone();
-                let to = Dest::Alias(alias);
-                let signal =
-                    Signal::Message { from: Some(from.pid()), to, payload, token, priority: true };
+                let (from, to) = (Some(from.pid()), Dest::Alias(alias));
+                let signal = Signal::Message { from, to, payload, token, priority: true };
                 let _ = self.outbound_send(&node, signal);
             }
             to => self.route_payload(Some(from), to, payload, token),
@@ -161,7 +153,7 @@ impl Runtime {
     pub fn deliver(&self, via: &Connection, signal: Signal) -> Result<(), Refused> {
         match signal {
             Signal::Message { from: _, to, payload, token, priority } => {
-                self.deliver_message(to, payload, token, priority);
+                self.deliver_message(&to, &mut message(payload, token), priority);
             }
             Signal::Link { from, to } => {
                 self.check_sender(via, &from)?;
@@ -258,23 +250,19 @@ impl Runtime {
         Ok(())
     }
 
-    fn deliver_message(&self, to: Dest, payload: Payload, token: Option<Term>, priority: bool) {
+    fn deliver_message(&self, to: &Dest, message: &mut Message, priority: bool) {
         match to {
-            Dest::Alias(alias) => self.route_alias(&alias, payload, token, priority),
+            Dest::Alias(alias) => self.route_alias(alias, message, priority),
             // A pid, name or node that is not ours gets nothing: we are no relay.
             Dest::Pid(pid) => {
-                if let Some(number) = self.local_number(&pid) {
-                    self.route_here(number, payload, token);
+                if let Some(number) = self.local_number(pid) {
+                    self.route_here(number, message);
                 }
             }
-            Dest::Name(name) => {
-                if let Some(number) = self.names().whereis(&name) {
-                    self.route_here(number, payload, token);
-                }
-            }
+            Dest::Name(name) => self.route_name(name, message),
             Dest::Remote { name, node } => {
-                if node == *self.node() {
-                    self.deliver_message(Dest::Name(name), payload, token, priority);
+                if node == self.node() {
+                    self.route_name(name, message);
                 }
             }
         }
@@ -326,7 +314,7 @@ impl Runtime {
 }
 
 fn noproc() -> Term {
-    Term::from(term::Atom::from_static("noproc"))
+    Term::from(Atom::from_static("noproc"))
 }
 
 #[inline]
