@@ -1,4 +1,4 @@
-//! `sidecar`: a node beside your Erlang or Elixir one, with a process that computes, one that echoes, and a server.
+//! `sidecar`: a node beside your Erlang or Elixir one, with a process that computes, one that echoes, a server, and functions.
 //!
 //!     cargo run --release --example sidecar
 //!
@@ -7,9 +7,11 @@
 //!     > {any, Rust} ! {call, self(), {foo, 3}}, flush().     > send({:any, rust}, {:call, self(), {:foo, 3}})
 //!     > {echo, Rust} ! {self(), "hello"}, flush().           > send({:echo, rust}, {self(), "hello"})
 //!     > gen_server:call({counter, Rust}, {add, 2}).          > GenServer.call({:counter, rust}, {:add, 2})
+//!     > rpc:call(Rust, math, add, [2, 3]).                   > :erpc.call(rust, :text, :upcase, ["hello"])
 
 mod any;
 mod counter;
+mod functions;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         // A crash on request is no sign that something is wrong with it: it may come often.
         let counter = Supervisor::one_for_one().intensity(1_000, Duration::from_secs(1));
         node.runtime().supervise_blocking(counter.child("counter", Counter::default))?;
+        functions::export(node)?;
         Ok(())
     })
 }

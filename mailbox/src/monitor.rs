@@ -10,6 +10,7 @@ use term::{Atom, Pid, Reference, Term};
 
 use crate::alias::AliasMode;
 use crate::cell::{Cell, Stage, State};
+use crate::error::Reason;
 use crate::few::Few;
 use crate::ids::{Number, Place, RefNumber};
 use crate::outbound::Connection;
@@ -93,6 +94,8 @@ pub(crate) struct RemoteWatcher {
     pub(crate) from: Pid,
     pub(crate) by: Target,
     pub(crate) connection: Connection,
+    /// The process works for this watcher alone, and ends when it is not watched any longer.
+    pub(crate) employs: bool,
 }
 
 impl Monitors {
@@ -169,10 +172,17 @@ impl Watchers {
         self.remote.take().map(|watchers| *watchers).unwrap_or_default()
     }
 
-    fn cut(&mut self, connection: &Connection) {
+    /// Forgets who watched over a connection; whether the process worked for one of them.
+    fn cut(&mut self, connection: &Connection) -> bool {
+        let mut employed = false;
         if let Some(remote) = self.remote.as_mut() {
-            remote.retain(|_, watcher| watcher.connection != *connection);
+            remote.retain(|_, watcher| {
+                let over_it = watcher.connection == *connection;
+                employed |= over_it && watcher.employs;
+                !over_it
+            });
         }
+        employed
     }
 
     #[cfg(test)]
@@ -430,8 +440,12 @@ impl Cell {
             if matches!(by, Target::Name(_)) {
                 via.named_monitor(reference.clone(), self.number());
             }
-            let watcher =
-                RemoteWatcher { from: from.clone(), by: by.clone(), connection: via.clone() };
+            let watcher = RemoteWatcher {
+                from: from.clone(),
+                by: by.clone(),
+                connection: via.clone(),
+                employs: false,
+            };
             state.relations_mut().watchers.insert_remote(reference.clone(), watcher);
         }
         true
@@ -445,8 +459,19 @@ impl Cell {
         else {
             return;
         };
-        if remote.get(reference).is_some_and(|watcher| watcher.from == *from) {
-            remote.remove(reference);
+        if remote.get(reference).is_some_and(|watcher| watcher.from == *from)
+            && remote.remove(reference).is_some_and(|watcher| watcher.employs)
+        {
+            self.doom(&mut state, Reason::killed());
+        }
+    }
+
+    /// From here on the process works for the remote process that watches it by this reference.
+    pub(crate) fn work_for(&self, reference: &Reference) {
+        let mut state = self.lock();
+        let remote = state.relations_mut().watchers.remote.as_mut();
+        if let Some(watcher) = remote.and_then(|remote| remote.get_mut(reference)) {
+            watcher.employs = true;
         }
     }
 
@@ -455,8 +480,12 @@ impl Cell {
         let lost = {
             let mut state = self.lock();
             let Some(relations) = state.known_relations_mut() else { return };
-            relations.watchers.cut(connection);
-            relations.monitors.over(connection)
+            let employed = relations.watchers.cut(connection);
+            let lost = relations.monitors.over(connection);
+            if employed {
+                self.doom(&mut state, Reason::killed());
+            }
+            lost
         };
         for number in lost {
             self.down(number, Term::from(Atom::from_static("noconnection")), Some(connection));

@@ -27,6 +27,13 @@ pub trait SpawnService: Send + Sync + 'static {
     /// # Errors
     /// The atom that the reply carries instead of a pid: `notsup`, `system_limit` ...
     fn start(&self, request: &SpawnRequest) -> Result<Start, Atom>;
+
+    /// Whether the process works for the one who asks and monitors it, and for nobody else: it is killed when that monitor is
+    /// taken away or its connection ends, as when a call times out.
+    fn ends_unwatched(&self, request: &SpawnRequest) -> bool {
+        let _ = request;
+        false
+    }
 }
 
 /// Requests that have not been answered, by the number of their reference.
@@ -207,7 +214,8 @@ impl Runtime {
 
     /// A request has come over a connection. The reply leaves before anything that the new process sends.
     pub(crate) fn serve_spawn(&self, via: &Connection, request: SpawnRequest) {
-        let started = match self.late_spawn_service().get() {
+        let service = self.late_spawn_service().get();
+        let started = match service {
             Some(service) => service.start(&request),
             None => Err(Atom::from_static("notsup")),
         };
@@ -229,6 +237,9 @@ impl Runtime {
                 let by = Target::Pid(cell.pid());
                 let monitored =
                     asked("monitor") && cell.watch_from_afar(&request.id, &request.from, &by, via);
+                if monitored && service.is_some_and(|service| service.ends_unwatched(&request)) {
+                    cell.work_for(&request.id);
+                }
                 self.outbound_send_over(via, reply(linked, monitored, Ok(cell.pid())));
                 self.run_born(cell, start);
             }

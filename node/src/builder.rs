@@ -201,6 +201,7 @@ impl Builder {
             places: by_name(self.places)?,
             carrier,
             runtime,
+            exports: Arc::default(),
             handle: handle.clone(),
             bounds,
             tick_intensity: self.tick_intensity,
@@ -209,7 +210,8 @@ impl Builder {
             config,
         };
         let node = Node::assemble(hub, own_runtime);
-        service::start(node.runtime()).map_err(|error| StartError::Setting(error.to_string()))?;
+        service::start(node.runtime(), &node.hub.exports)
+            .map_err(|error| StartError::Setting(error.to_string()))?;
         Ok(node)
     }
 }

@@ -31,7 +31,8 @@
 //! | [`proto`] | the distribution protocol without I/O: bytes in, events and bytes out |
 //! | [`bridge`] | control messages to signals, and back |
 //! | `conn` | connections: handshake, reading, writing, ticks, who is connected |
-//! | `service` | processes that every Erlang node has: `net_kernel`, the group leader |
+//! | `export` | functions that other nodes may call |
+//! | `service` | processes that every Erlang node has: `net_kernel`, `rex`, the group leader; spawn requests |
 //! | `telemetry` | what is counted |
 //!
 //! # The path of a message
@@ -63,6 +64,7 @@ pub mod proto;
 
 mod builder;
 mod conn;
+mod export;
 mod node;
 mod processes;
 mod service;
@@ -74,6 +76,7 @@ pub use crate::conn::{ConnectError, ConnectionInfo, DownReason, NodeEvent, NodeE
 pub use crate::cookie::{Cookie, CookieError};
 pub use crate::epmd::EpmdKind;
 pub use crate::error::StartError;
+pub use crate::export::{Exception, ExportError, Function, Invocation, Outcome, Returned};
 pub use crate::name::{NameError, NameKind, NodeName};
 pub use crate::node::Node;
 pub use crate::proto::flags::Flags;

@@ -17,6 +17,7 @@ use crate::carrier::{Address, Carrier};
 use crate::config::{Config, EpmdMode};
 use crate::cookie::Cookie;
 use crate::epmd;
+use crate::export::Exports;
 use crate::proto::handshake::acceptor::Decision;
 use crate::proto::handshake::{LocalNode, Peer};
 use crate::telemetry::{Counters, Stats, Traffic};
@@ -40,6 +41,7 @@ pub(crate) struct Hub {
     pub(crate) places: HashMap<Atom, Address>,
     pub(crate) carrier: Arc<dyn Carrier>,
     pub(crate) runtime: Runtime,
+    pub(crate) exports: Arc<Exports>,
     pub(crate) handle: Handle,
     pub(crate) table: Table,
     pub(crate) bounds: Bounds,

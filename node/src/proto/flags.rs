@@ -112,8 +112,6 @@ const fn offer(flag: Flags, file: &'static str, word: &'static str) -> Offer {
 }
 
 /// Every flag that we offer by default and the code that honours it; a test holds the two together.
-///
-/// [`Flags::SPAWN`] joins with the spawn service: until then a BEAM is told `notsup` by its own node at once.
 pub const OFFERED: &[Offer] = &[
     offer(Flags::EXTENDED_REFERENCES, "term/src/decode.rs", "NEWER_REFERENCE_EXT"),
     offer(Flags::DIST_MONITOR, "node/src/bridge/inbound.rs", "Control::MonitorP"),
@@ -137,6 +135,7 @@ pub const OFFERED: &[Offer] = &[
     offer(Flags::HANDSHAKE_23, "node/src/proto/handshake/message.rs", "b'N'"),
     offer(Flags::UNLINK_ID, "node/src/bridge/inbound.rs", "Control::UnlinkId"),
     offer(Flags::MANDATORY_25_DIGEST, "node/src/proto/flags.rs", "fn with_digest_expanded"),
+    offer(Flags::SPAWN, "node/src/service/spawn.rs", "impl SpawnService"),
     offer(Flags::V4_NC, "term/src/decode.rs", "V4_PORT_EXT"),
     offer(Flags::ALIAS, "node/src/bridge/inbound.rs", "Control::AliasSend"),
     offer(Flags::ALTACT_SIG, "node/src/bridge/inbound.rs", "Control::AltactSigSend"),
@@ -229,8 +228,8 @@ mod tests {
     const OTP_27_HIDDEN: u64 = 0xd_07df_7fbc;
 
     #[test]
-    fn with_spawn_we_offer_exactly_what_otp_29_offers() {
-        assert_eq!((Flags::offered() | Flags::SPAWN).bits(), OTP_29_HIDDEN);
+    fn we_offer_exactly_what_otp_29_offers() {
+        assert_eq!(Flags::offered().bits(), OTP_29_HIDDEN);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use mailbox::{Exit, Process, Received};
 use term::{Atom, Pid, Term, TermRef, term};
 
 use super::format::{self, Encoding};
+use super::question;
 
 pub(crate) async fn run(mut process: Process) -> Exit {
     loop {
@@ -17,6 +18,9 @@ pub(crate) async fn run(mut process: Process) -> Exit {
             let reply = answer(request);
             process
                 .send(from, Term::from((Atom::from_static("io_reply"), reply_as.to_term(), reply)));
+        } else if let Some((caller, _)) = question::asked(&process, &message) {
+            // `user` is no gen_server; who takes it for one is told, and not left to a time-out.
+            caller.reply(term!({ error, 'notsup }));
         }
     }
 }

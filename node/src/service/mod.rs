@@ -1,21 +1,36 @@
-//! Processes that every Erlang node has: ordinary ones, registered by name.
+//! What every Erlang node has: processes registered by name, and the running of exported functions.
 //!
 //! | file | registered as | what |
 //! | --- | --- | --- |
 //! | `net_kernel` | `net_kernel` | answers `net_adm:ping` |
+//! | `rex` | `rex` | answers what `rpc` sends |
 //! | `group_leader` | `user` | writes what processes print to standard error |
 //! | `format` | | `io_lib:format`, for what comes to the group leader unformatted |
+//! | `spawn` | | answers spawn requests, of `erpc` among others |
+//! | `apply` | | calls an exported function; what comes of it in the shapes of OTP |
+//! | `question` | | tells a `gen_server:call` from other messages |
 
+mod apply;
 mod format;
 mod group_leader;
 mod net_kernel;
+mod question;
+mod rex;
+mod spawn;
+
+use std::sync::Arc;
 
 use mailbox::{Runtime, SpawnError};
 
+use crate::export::Exports;
+
 /// Starts them all.
-pub(crate) fn start(runtime: &Runtime) -> Result<(), SpawnError> {
+pub(crate) fn start(runtime: &Runtime, exports: &Arc<Exports>) -> Result<(), SpawnError> {
     let leader = runtime.spawn_named("user", group_leader::run)?;
     runtime.set_default_group_leader(leader);
     runtime.spawn_named("net_kernel", net_kernel::run)?;
+    let functions = Arc::clone(exports);
+    runtime.spawn_named("rex", move |process| rex::run(process, functions))?;
+    runtime.set_spawn_service(Arc::new(spawn::ExportedFunctions(Arc::clone(exports))));
     Ok(())
 }
