@@ -422,7 +422,11 @@ pub mod expanded {
             }
             Kind::String => {
                 let (&byte, rest) = node.span(context.bytes).split_first()?;
-                let rest = if rest.is_empty() { Node::NIL } else { Node::new(Kind::String, node.a + 1, node.b - 1) };
+                let rest = if rest.is_empty() {
+                    Node::NIL
+                } else {
+                    Node::new(Kind::String, node.a + 1, node.b - 1)
+                };
                 Some((term.part(Node::int(i64::from(byte))), term.part(rest)))
             }
             _ => None,

@@ -60,14 +60,16 @@ fn table(
         let mut samples: Vec<Vec<f64>> = vec![Vec::new(); candidates.len() + peers.len()];
         // A peer that cannot take a message sits out from there on, and says so.
         let mut once = Vec::new();
-        peers.retain_mut(|peer| match peer.load(&message.bytes).and_then(|()| peer.time(verb, 3)) {
-            Ok(time) => {
-                once.push(time);
-                true
-            }
-            Err(error) => {
-                eprintln!("*** {} sits out from here: {error:#}", message.name);
-                false
+        peers.retain_mut(|peer| {
+            match peer.load(&message.bytes).and_then(|()| peer.time(verb, 3)) {
+                Ok(time) => {
+                    once.push(time);
+                    true
+                }
+                Err(error) => {
+                    eprintln!("*** {} sits out from here: {error:#}", message.name);
+                    false
+                }
             }
         });
         repeats.extend(once.iter().map(|once| (SAMPLE.as_nanos() as f64 / once).max(1.0) as u64));

@@ -7,7 +7,9 @@ use term::Term;
 fuzz_target!(|bytes: &[u8]| {
     // Left out: compressed terms (80), cache references and headers (82, 68), FLOAT_EXT (99), Latin-1 atoms (100, 115), closures (112, 117),
     // bit strings (77) and everything that claims more than it has, over which eetf errs, panics or aborts.
-    if bytes.len() > 512 || bytes.iter().any(|byte| matches!(byte, 68 | 77 | 80 | 82 | 99 | 100 | 112 | 115 | 117)) {
+    if bytes.len() > 512
+        || bytes.iter().any(|byte| matches!(byte, 68 | 77 | 80 | 82 | 99 | 100 | 112 | 115 | 117))
+    {
         return;
     }
     let bytes = [&[131], bytes].concat();
