@@ -9,8 +9,9 @@
 //!     ** exception exit: enough
 //!
 //! A puppet is a process, and a command a call that it makes. The commands are in a file for each field: `processes.rs`,
-//! `messages.rs`, `cluster.rs`, `terms.rs`.
+//! `messages.rs`, `calls.rs`, `cluster.rs`, `terms.rs`.
 
+mod calls;
 mod cluster;
 mod command;
 mod messages;

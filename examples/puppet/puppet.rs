@@ -6,7 +6,7 @@ use std::pin::Pin;
 use node::{Dest, Exit, Node, Process, Reason, Term, term};
 
 use crate::command::{Answer, Command, Outcome, Stop};
-use crate::{cluster, messages, processes, terms};
+use crate::{calls, cluster, messages, processes, terms};
 
 /// What a puppet knows beside its process.
 #[derive(Debug)]
@@ -76,6 +76,9 @@ async fn run(process: &mut Process, strings: &Strings, from: &Term, command: &Co
         return Ok(done);
     }
     if let done @ Answer::Is(_) = messages::run(process, command).await? {
+        return Ok(done);
+    }
+    if let done @ Answer::Is(_) = calls::run(process, strings, command).await? {
         return Ok(done);
     }
     if let done @ Answer::Is(_) = cluster::run(process, strings, command).await? {

@@ -31,7 +31,7 @@
 //! | [`proto`] | the distribution protocol without I/O: bytes in, events and bytes out |
 //! | [`bridge`] | control messages to signals, and back |
 //! | `conn` | connections: handshake, reading, writing, ticks, who is connected |
-//! | `export` | functions that other nodes may call |
+//! | `export`, `remote` | functions that other nodes may call, and theirs that we call |
 //! | `service` | processes that every Erlang node has: `net_kernel`, `rex`, the group leader; spawn requests |
 //! | `telemetry` | what is counted |
 //!
@@ -67,6 +67,7 @@ mod conn;
 mod export;
 mod node;
 mod processes;
+mod remote;
 mod service;
 mod telemetry;
 
@@ -80,11 +81,13 @@ pub use crate::export::{Exception, ExportError, Function, Invocation, Outcome, R
 pub use crate::name::{NameError, NameKind, NodeName};
 pub use crate::node::Node;
 pub use crate::proto::flags::Flags;
+pub use crate::remote::{RemoteCall, RemoteError};
 pub use crate::telemetry::{Stats, TrafficStats};
 
 // What a program needs of the crates below, so that it needs to name one.
 pub use mailbox::{
     AliasMode, Bound, CallError, Caller, Dest, Exit, MonitorOptions, Next, Nodes, Overflow, Payload, Process, Reason,
-    Received, RegisterError, Reply, Runtime, Server, SpawnError, SpawnOptions, Spawned,
+    Received, RegisterError, Reply, Runtime, Server, SpawnError, SpawnOptions, SpawnRequestOptions,
+    Spawned,
 };
 pub use term::{Atom, IntoAtom, Pid, Port, Reference, Term, term};

@@ -33,6 +33,7 @@ on_every_release!(links_and_exits_are_erlangs, with_two_puppets("puppet_link_sui
 on_every_release!(monitors_are_erlangs, with_two_puppets("puppet_monitor_suite"));
 on_every_release!(aliases_are_erlangs, with_two_puppets("puppet_alias_suite"));
 on_every_release!(messages_and_calls_are_erlangs, with_two_puppets("puppet_message_suite"));
+on_every_release!(functions_are_called_elsewhere, with_two_puppets("puppet_remote_suite"));
 on_every_release!(terms_are_the_beams, with_two_puppets("puppet_codec_suite"));
 on_every_release!(priority_goes_ahead, with_two_puppets("priority_suite"));
 on_every_release!(random_scripts_come_out_alike, with_two_puppets("random_suite"));

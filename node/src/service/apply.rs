@@ -11,15 +11,15 @@ use crate::export::{Exception, Exports, Invocation};
 
 /// A function and what it is called with.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) module: Atom,
-    pub(super) function: Atom,
-    pub(super) arguments: Vec<Term>,
+pub(crate) struct Call {
+    pub(crate) module: Atom,
+    pub(crate) function: Atom,
+    pub(crate) arguments: Vec<Term>,
 }
 
 /// How a call ended.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Returned(Term),
     Threw { value: Term, stack: Term },
     Exited(Term),
@@ -28,7 +28,7 @@ pub(super) enum Ended {
 
 impl Call {
     /// Of a module, a function and a list of arguments; `None` if they are none.
-    pub(super) fn of_terms(module: &Term, function: &Term, arguments: &Term) -> Option<Self> {
+    pub(crate) fn of_terms(module: &Term, function: &Term, arguments: &Term) -> Option<Self> {
         Some(Self {
             module: module.as_atom()?.to_atom(),
             function: function.as_atom()?.to_atom(),
@@ -36,7 +36,7 @@ impl Call {
         })
     }
 
-    pub(super) async fn run(self, exports: &Exports, process: Process) -> Ended {
+    pub(crate) async fn run(self, exports: &Exports, process: Process) -> Ended {
         let Self { module, function, arguments } = self;
         let arity = arguments.len();
         let Some(body) = exports.get(&module, &function, arity) else {

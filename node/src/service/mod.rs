@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use mailbox::{Runtime, SpawnError};
 
+pub(crate) use self::apply::{Call, Ended};
 use crate::export::Exports;
 
 /// Starts them all.
