@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use node::{Term, term};
-use term::order;
+use term::{View, order};
 
 use crate::command::{Answer, BADARG, Command, Outcome, is};
 
@@ -15,6 +15,10 @@ pub(crate) fn run(command: &Command) -> Outcome {
         ("encode", [term]) => is(binary(term.encode_to_vec())),
         ("encode_compressed", [term]) => is(binary(term.encode_compressed(LEVEL))),
         ("decode", [bytes]) => match bytes.as_binary().map(Term::decode) {
+            // LOCAL_EXT: bytes for the node that made them. Every other node refuses them (erl_ext_dist), in messages too.
+            Some(Ok(term)) if matches!(term.view(), View::Opaque(_)) => {
+                is(term!({error, "a term that only the node that wrote it can read"}))
+            }
             Some(Ok(term)) => is(term!({ok, term})),
             Some(Err(error)) => is(term!({error, error.to_string()})),
             None => is(term!({error, "not a binary"})),
