@@ -1,8 +1,8 @@
-//! Commands about the cluster: nodes, connections, counters.
+//! Commands about the cluster: nodes, connections, process groups, counters.
 
-use node::{Atom, IntoAtom as _, Nodes, Process, Term, term};
+use node::{Atom, Groups, IntoAtom as _, Nodes, Process, Reason, Term, term};
 
-use crate::command::{Answer, Command, Outcome, Stop, atom, boolean, is};
+use crate::command::{Answer, Command, Outcome, Stop, atom, boolean, is, ok};
 use crate::puppet::Strings;
 
 pub(crate) async fn run(process: &mut Process, strings: &Strings, command: &Command) -> Outcome {
@@ -24,9 +24,25 @@ pub(crate) async fn run(process: &mut Process, strings: &Strings, command: &Comm
             process.monitor_node(atom(peer)?, boolean(on)?);
             is(true)
         }
+        ("pg_join", [scope, group]) => {
+            let joined = scope_of(strings, scope)?.join(group, &process.pid()).await;
+            joined.map_err(Reason::from)?;
+            ok()
+        }
+        ("pg_leave", [scope, group]) => {
+            let left = scope_of(strings, scope)?.leave(group, &process.pid()).await;
+            if left.map_err(Reason::from)? { ok() } else { is(term!('not_joined)) }
+        }
+        ("pg_members", [scope, group]) => {
+            is(scope_of(strings, scope)?.members(group).await.map_err(Reason::from)?)
+        }
         ("stats", []) => is(stats(strings)),
         _ => Ok(Answer::Unknown),
     }
+}
+
+fn scope_of(strings: &Strings, scope: &Term) -> Result<Groups, Stop> {
+    Ok(strings.node.pg_scope(atom(scope)?).map_err(Reason::from)?)
 }
 
 /// The functions of `net_kernel` and `net_adm` have a clause for atoms and no other.

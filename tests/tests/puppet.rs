@@ -8,17 +8,23 @@ use tests::suite;
 
 /// Starts two hidden puppet nodes and runs a suite that drives them.
 fn with_two_puppets(otp: &'static Otp, module: &str) {
+    with_puppets(otp, module, &[]);
+}
+
+/// The same where the second one is visible.
+fn with_a_visible_puppet(otp: &'static Otp, module: &str) {
+    with_puppets(otp, module, &["--visible"]);
+}
+
+fn with_puppets(otp: &'static Otp, module: &str, options_of_two: &[&str]) {
     Scene::run(otp, |scene| {
         let one = scene.start_node(
             "node",
             Program::Puppet,
             &["--sname", "one@localhost", "--cookie", COOKIE],
         )?;
-        let two = scene.start_node(
-            "node2",
-            Program::Puppet,
-            &["--sname", "two@localhost", "--cookie", COOKIE],
-        )?;
+        let options = [&["--sname", "two@localhost", "--cookie", COOKIE], options_of_two].concat();
+        let two = scene.start_node("node2", Program::Puppet, &options)?;
         let settings = [
             ("node", one.name.as_str()),
             ("node2", &two.name),
@@ -34,6 +40,7 @@ on_every_release!(monitors_are_erlangs, with_two_puppets("puppet_monitor_suite")
 on_every_release!(aliases_are_erlangs, with_two_puppets("puppet_alias_suite"));
 on_every_release!(messages_and_calls_are_erlangs, with_two_puppets("puppet_message_suite"));
 on_every_release!(functions_are_called_elsewhere, with_two_puppets("puppet_remote_suite"));
+on_every_release!(groups_span_the_cluster, with_a_visible_puppet("puppet_groups_suite"));
 on_every_release!(terms_are_the_beams, with_two_puppets("puppet_codec_suite"));
 on_every_release!(priority_goes_ahead, with_two_puppets("priority_suite"));
 on_every_release!(random_scripts_come_out_alike, with_two_puppets("random_suite"));

@@ -6,6 +6,7 @@
 //! | `rex` | `rex` | answers what `rpc` sends |
 //! | `group_leader` | `user` | writes what processes print to standard error |
 //! | `format` | | `io_lib:format`, for what comes to the group leader unformatted |
+//! | `pg` | each scope | process groups |
 //! | `spawn` | | answers spawn requests, of `erpc` among others |
 //! | `apply` | | calls an exported function; what comes of it in the shapes of OTP |
 //! | `question` | | tells a `gen_server:call` from other messages |
@@ -14,6 +15,7 @@ mod apply;
 mod format;
 mod group_leader;
 mod net_kernel;
+pub(crate) mod pg;
 mod question;
 mod rex;
 mod spawn;
