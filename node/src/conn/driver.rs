@@ -23,6 +23,9 @@ use crate::proto::tick::{Ticker, Verdict};
 /// How long what is queued may take to leave when a connection is ended in order.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long the end of a connection may take from the kernel to us, on a machine with other things to do.
+const LAST_NEWS: Duration = Duration::from_millis(50);
+
 /// A stranger came in.
 pub(crate) async fn accept(hub: Arc<Hub>, incoming: Incoming) {
     let from = incoming.peer.clone();
@@ -52,7 +55,7 @@ async fn prove(
     let caller = talk.caller(hub.local.clone()).await?;
     let decision = match (caller.claimed_name(), caller.wanted_host()) {
         (Some(name), _) if !hub.admits(name) => Decision::Refuse,
-        (Some(name), _) => hub.table.greet(name),
+        (Some(name), _) => greet(hub, name).await,
         (None, Some(host)) => hub.name_for_guest(host),
         (None, None) => Decision::Refuse,
     };
@@ -66,6 +69,18 @@ async fn prove(
     // Nothing is awaited between the claim and the task that tends to it: a stranger may be dismissed at any await.
     let connection = hub.claim(peer, from, takes_over, None)?;
     Ok((connection, talk, ack))
+}
+
+/// What to answer to a name. A peer that hung up and calls again must not be asked whether its old connection is alive, only
+/// because the news of its end is a moment behind: that moment is waited for.
+async fn greet(hub: &Hub, name: &Atom) -> Decision {
+    for _ in 0..10 {
+        match hub.table.greet(name) {
+            Decision::AskIfAlive => sleep(LAST_NEWS / 10).await,
+            decision => return decision,
+        }
+    }
+    hub.table.greet(name)
 }
 
 /// Why a handshake that was proved, or not, leads to no connection.
@@ -92,14 +107,20 @@ pub(crate) async fn dial(hub: Arc<Hub>, node: Atom, attempt: Attempt) {
     };
     let failure = match outcome {
         Ok((connection, talk)) => return begin(hub, connection, talk, None),
-        Err(Refusal::Broken(Broken::Said(HandshakeError::Simultaneous(_)))) => {
-            // The peer's own connection is the one that counts: it takes the place of this attempt when it has proved itself.
-            hub.table.awaits_peer(&node, attempt);
-            sleep(limit).await;
-            Refusal::TooLong(limit)
-        }
         Err(failure) => failure,
     };
+    if matches!(failure, Refusal::Broken(Broken::Said(HandshakeError::Simultaneous(_)))) {
+        hub.table.awaits_peer(&node, attempt);
+    }
+    if matches!(failure, Refusal::Broken(Broken::CookieRefused(_))) {
+        // A peer that hangs up at this place may have begun to dial us meanwhile, and prefer that; its call is on its way then.
+        sleep(4 * LAST_NEWS).await;
+    }
+    if hub.table.expects_peer(&node, attempt) {
+        // The peer's own connection is the one that counts: when it has proved itself, it takes the place of this attempt, and
+        // ends this task.
+        sleep(limit).await;
+    }
     if let Task::Down(carried) = hub.table.fail(&node, attempt, &failure.to_string()) {
         tracing::warn!(target: "cnode::handshake", %node, reason = %failure, "could not connect");
         hub.runtime.node_down(&carried);

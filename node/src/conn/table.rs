@@ -47,6 +47,8 @@ struct Pending {
     dial: Option<AbortHandle>,
     /// The peer refused ours because it is dialling us: it must not be refused in turn.
     yielded: bool,
+    /// Somebody of the peer's name was told that its connection is to be the one: if ours fails, that is waited for.
+    expects_peer: bool,
     room: Arc<Notify>,
     outcome: watch::Sender<Option<Outcome>>,
 }
@@ -209,15 +211,26 @@ impl Table {
         }
     }
 
-    /// What to answer to a stranger that says it is `peer`. Changes nothing.
+    /// What to answer to a stranger that says it is `peer`. It changes nothing but that an attempt of ours which fails then is
+    /// not given up at once.
     pub(crate) fn greet(&self, peer: &Atom) -> Decision {
         match self.read().get(peer) {
-            Some(Slot::Up(connection)) if !connection.is_closing() => Decision::AskIfAlive,
-            Some(Slot::Pending(pending)) if !pending.yielded => {
-                Decision::simultaneous(&self.own, peer)
+            Some(Slot::Up(connection)) if !connection.is_closing() => return Decision::AskIfAlive,
+            Some(Slot::Pending(pending)) if !pending.yielded && self.wins(peer) => {
+                return Decision::RefuseSimultaneous;
             }
-            _ => Decision::Accept,
+            Some(Slot::Pending(pending)) if !pending.yielded => {}
+            _ => return Decision::Accept,
         }
+        if let Some(Slot::Pending(pending)) = self.write().get_mut(peer) {
+            pending.expects_peer = true;
+        }
+        Decision::AcceptSimultaneous
+    }
+
+    /// Whether a connection of the peer's own may take the place of an attempt that has failed.
+    pub(crate) fn expects_peer(&self, node: &Atom, attempt: Attempt) -> bool {
+        matches!(self.read().get(node), Some(Slot::Pending(pending)) if pending.attempt == attempt && pending.expects_peer)
     }
 
     /// Whether `attempt` is still what this node knows about `node`: the answer to the status `alive`.
@@ -244,6 +257,10 @@ impl Table {
         let mut slots = self.write();
         let place = self.living(&mut slots, &node);
         let (carried, waiting, outcome) = match (place, dialled) {
+            // It was greeted before we began to dial. Were it taken, and ours by the peer, each would end the other.
+            (Some(Slot::Pending(pending)), None) if !pending.yielded && self.wins(&node) => {
+                return Err(Unclaimed::Simultaneous);
+            }
             (Some(Slot::Pending(pending)), attempt)
                 if attempt.is_none_or(|attempt| pending.attempt == attempt) =>
             {
@@ -321,6 +338,7 @@ impl Table {
             && pending.attempt == attempt
         {
             pending.yielded = true;
+            pending.expects_peer = true;
         }
     }
 
@@ -420,6 +438,7 @@ impl Pending {
             bytes: 0,
             dial: None,
             yielded: false,
+            expects_peer: false,
             room: Arc::new(Notify::new()),
             outcome: watch::Sender::new(None),
         }
