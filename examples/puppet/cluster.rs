@@ -1,4 +1,4 @@
-//! Commands about the cluster: nodes, connections, process groups, counters.
+//! Commands about the cluster: nodes, connections, process groups, global names, counters.
 
 use node::{Atom, Groups, IntoAtom as _, Nodes, Process, Reason, Term, term};
 
@@ -35,6 +35,26 @@ pub(crate) async fn run(process: &mut Process, strings: &Strings, command: &Comm
         }
         ("pg_members", [scope, group]) => {
             is(scope_of(strings, scope)?.members(group).await.map_err(Reason::from)?)
+        }
+        ("global_register", [name]) => {
+            let registered = node.global().register(name, &process.pid()).await;
+            is(if registered.map_err(Reason::from)? { term!('yes) } else { term!('no) })
+        }
+        ("global_unregister", [name]) => {
+            node.global().unregister(name).await.map_err(Reason::from)?;
+            ok()
+        }
+        ("global_whereis", [name]) => {
+            match node.global().whereis(name).await.map_err(Reason::from)? {
+                Some(pid) => is(pid),
+                None => is(term!('undefined)),
+            }
+        }
+        ("global_send", [name, message]) => {
+            match node.global().send(name, message.clone()).await.map_err(Reason::from)? {
+                Some(pid) => is(pid),
+                None => is(term!({error, 'badarg})),
+            }
         }
         ("stats", []) => is(stats(strings)),
         _ => Ok(Answer::Unknown),

@@ -210,7 +210,7 @@ impl Builder {
             config,
         };
         let node = Node::assemble(hub, own_runtime);
-        service::start(node.runtime(), &node.hub.exports)
+        service::start(node.runtime(), &node.hub.exports, node.hub.config.hidden)
             .map_err(|error| StartError::Setting(error.to_string()))?;
         Ok(node)
     }

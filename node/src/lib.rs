@@ -32,7 +32,7 @@
 //! | [`bridge`] | control messages to signals, and back |
 //! | `conn` | connections: handshake, reading, writing, ticks, who is connected |
 //! | `export`, `remote` | functions that other nodes may call, and theirs that we call |
-//! | `groups` | process groups as a program uses them |
+//! | `groups`, `global` | process groups and global names as a program uses them |
 //! | `service` | processes that every Erlang node has: `net_kernel`, `rex`, the group leader; spawn requests |
 //! | `telemetry` | what is counted |
 //!
@@ -66,6 +66,7 @@ pub mod proto;
 mod builder;
 mod conn;
 mod export;
+mod global;
 mod groups;
 mod node;
 mod processes;
@@ -80,6 +81,7 @@ pub use crate::cookie::{Cookie, CookieError};
 pub use crate::epmd::EpmdKind;
 pub use crate::error::StartError;
 pub use crate::export::{Exception, ExportError, Function, Invocation, Outcome, Returned};
+pub use crate::global::{Global, GlobalError};
 pub use crate::groups::Groups;
 pub use crate::name::{NameError, NameKind, NodeName};
 pub use crate::node::Node;

@@ -41,6 +41,7 @@ on_every_release!(aliases_are_erlangs, with_two_puppets("puppet_alias_suite"));
 on_every_release!(messages_and_calls_are_erlangs, with_two_puppets("puppet_message_suite"));
 on_every_release!(functions_are_called_elsewhere, with_two_puppets("puppet_remote_suite"));
 on_every_release!(groups_span_the_cluster, with_a_visible_puppet("puppet_groups_suite"));
+on_every_release!(global_names_are_the_clusters, with_a_visible_puppet("puppet_global_suite"));
 on_every_release!(terms_are_the_beams, with_two_puppets("puppet_codec_suite"));
 on_every_release!(priority_goes_ahead, with_two_puppets("priority_suite"));
 on_every_release!(random_scripts_come_out_alike, with_two_puppets("random_suite"));

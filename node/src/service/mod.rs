@@ -6,6 +6,7 @@
 //! | `rex` | `rex` | answers what `rpc` sends |
 //! | `group_leader` | `user` | writes what processes print to standard error |
 //! | `format` | | `io_lib:format`, for what comes to the group leader unformatted |
+//! | `global` | `global_name_server` | a visible node's part in `global` |
 //! | `pg` | each scope | process groups |
 //! | `spawn` | | answers spawn requests, of `erpc` among others |
 //! | `apply` | | calls an exported function; what comes of it in the shapes of OTP |
@@ -13,6 +14,7 @@
 
 mod apply;
 mod format;
+pub(crate) mod global;
 mod group_leader;
 mod net_kernel;
 pub(crate) mod pg;
@@ -28,12 +30,19 @@ pub(crate) use self::apply::{Call, Ended};
 use crate::export::Exports;
 
 /// Starts them all.
-pub(crate) fn start(runtime: &Runtime, exports: &Arc<Exports>) -> Result<(), SpawnError> {
+pub(crate) fn start(
+    runtime: &Runtime,
+    exports: &Arc<Exports>,
+    is_hidden: bool,
+) -> Result<(), SpawnError> {
     let leader = runtime.spawn_named("user", group_leader::run)?;
     runtime.set_default_group_leader(leader);
     runtime.spawn_named("net_kernel", net_kernel::run)?;
     let functions = Arc::clone(exports);
     runtime.spawn_named("rex", move |process| rex::run(process, functions))?;
+    if !is_hidden {
+        runtime.spawn_named(global::SERVER, global::run)?;
+    }
     runtime.set_spawn_service(Arc::new(spawn::ExportedFunctions(Arc::clone(exports))));
     Ok(())
 }

@@ -1,0 +1,354 @@
+//! `global_name_server`: a visible node's part in `global`. It knows all names, takes locks, and makes two partitions one.
+//!
+//! The messages are those that `global.erl` describes under "Messages in the protocol". Of two nodes that meet, one locks first;
+//! here that is always the other, so that two Rust nodes become one partition through a BEAM node, and not without one.
+
+mod locker;
+mod locks;
+mod names;
+mod transaction;
+
+use std::collections::HashMap;
+
+use mailbox::{Caller, Exit, Nodes, Process, Received};
+use term::{Atom, Pid, Term, TermRef, order, term};
+
+use self::locks::Locks;
+use self::names::{Change, Name, Names};
+use super::question;
+
+pub(crate) use self::transaction::{Transaction, whereis};
+
+pub(crate) const SERVER: &str = "global_name_server";
+
+/// The version of the protocol that we speak. The next, OTP 25's, also tells of lost connections; its nodes speak this one with
+/// who has no other.
+const VERSION: i64 = 7;
+
+/// `{'$gen_cast', Message}`.
+fn cast(message: Term) -> Term {
+    Term::from((Atom::from_static("$gen_cast"), message))
+}
+
+fn atoms(list: TermRef<'_>) -> Vec<Atom> {
+    let atom = |atom: TermRef<'_>| atom.as_atom().map(|atom| atom.to_atom());
+    list.as_list().map(|list| list.iter().filter_map(atom).collect()).unwrap_or_default()
+}
+
+/// What two nodes have told each other on the way to one partition.
+#[derive(Debug)]
+struct Session {
+    /// Tells this meeting from an earlier one; what comes with another tag is late.
+    tag: i64,
+    /// Its tag, once it has greeted us.
+    their_tag: Option<Term>,
+    version: i64,
+    lock: Option<Term>,
+    /// Its names, where they came before our lock.
+    names: Option<Vec<Name>>,
+    changes: Option<Vec<Change>>,
+    /// Its decisions and whom it knows, where they came before ours.
+    resolved: Option<(Vec<Change>, Vec<Atom>)>,
+}
+
+struct Server {
+    node: Atom,
+    locker: Pid,
+    names: Names,
+    locks: Locks,
+    /// The other nodes of our partition.
+    known: Vec<Atom>,
+    synced: Vec<Atom>,
+    sessions: HashMap<Atom, Session>,
+    tags: i64,
+}
+
+pub(crate) async fn run(mut process: Process) -> Exit {
+    process.monitor_nodes(true);
+    let locker = process.spawn_link(locker::run);
+    let mut server = Server {
+        node: process.runtime().node().clone(),
+        locker,
+        names: Names::default(),
+        locks: Locks::default(),
+        known: Vec::new(),
+        synced: Vec::new(),
+        sessions: HashMap::new(),
+        tags: 0,
+    };
+    for node in process.runtime().nodes(Nodes::Visible) {
+        server.meet(&process, &node);
+    }
+    loop {
+        match process.receive().await? {
+            Received::Message(message) => {
+                let Ok(message) = message.into_term() else { continue };
+                match question::asked(&process, &message) {
+                    Some((caller, request)) => server.asked(&process, &caller, request),
+                    // What is none of its messages is for nobody.
+                    None => drop(server.told(&process, &message)),
+                }
+            }
+            Received::NodeUp(node) => {
+                if process.runtime().nodes(Nodes::Visible).contains(&node) {
+                    server.meet(&process, &node);
+                }
+            }
+            Received::NodeDown(node) => server.lost(&process, &node),
+            Received::Down { reference, .. } => {
+                server.names.ended(&reference);
+                server.locks.ended(&reference);
+            }
+            Received::Exit { .. } => {}
+        }
+    }
+}
+
+impl Server {
+    fn asked(&mut self, process: &Process, caller: &Caller, request: TermRef<'_>) {
+        if let Some(word) = request.as_atom() {
+            caller.reply(match word.to_string().as_str() {
+                "get_known" => Term::from(self.known.clone()),
+                "get_synced" => Term::from(self.synced.clone()),
+                "get_protocol_version" => Term::from(VERSION),
+                "get_names_ext" => Term::NIL,
+                _ => term!({error, 'notsup}),
+            });
+            return;
+        }
+        let parts: Vec<TermRef<'_>> =
+            request.as_tuple().map(|parts| parts.iter().collect()).unwrap_or_default();
+        let word = parts.first().and_then(|word| word.as_atom()).map(|word| word.to_string());
+        caller.reply(match (word.as_deref().unwrap_or_default(), parts.as_slice()) {
+            ("set_lock", [_, id]) => Term::from(self.locks.set(process, *id, caller.pid())),
+            ("del_lock", [_, id]) => {
+                self.locks.delete(process, *id, caller.pid());
+                Term::from(true)
+            }
+            ("register", [_, name, pid, method]) | ("register_ext", [_, name, pid, method, _]) => {
+                match pid.as_pid() {
+                    Some(pid) => {
+                        // Who had the lock and lost it comes too late.
+                        if !self.locks.is_anothers(&term!('global), caller.pid()) {
+                            let (name, method) = (name.to_term(), method.to_term());
+                            self.names.insert(process, Name { name, pid, method });
+                        }
+                        term!('yes)
+                    }
+                    None => term!({error, 'badarg}),
+                }
+            }
+            ("unregister", [_, name]) => {
+                self.names.delete(process, &name.to_term());
+                term!('ok)
+            }
+            ("whereis", [_, name]) => match self.names.whereis(process, &name.to_term()) {
+                Some(pid) => Term::from(pid),
+                None => term!('undefined),
+            },
+            _ => term!({error, 'notsup}),
+        });
+    }
+
+    /// A cast of another node, or a word of our locker. `None` if it is neither.
+    fn told(&mut self, process: &Process, message: &Term) -> Option<()> {
+        let parts: Vec<TermRef<'_>> = message.as_tuple()?.iter().collect();
+        match parts.as_slice() {
+            [word, told] if word.is_atom("$gen_cast") => {
+                let parts: Vec<TermRef<'_>> = told.as_tuple()?.iter().collect();
+                self.cast(process, &parts)
+            }
+            [word, node, id] if word.is_atom("locked") => {
+                self.locked(process, &node.as_atom()?.to_atom(), id.to_term());
+                Some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn cast(&mut self, process: &Process, parts: &[TermRef<'_>]) -> Option<()> {
+        let (word, rest) = parts.split_first()?;
+        match (word.as_atom()?.to_string().as_str(), rest) {
+            ("init_connect", [version, node, _]) => {
+                let node = node.as_atom()?.to_atom();
+                let version = version.as_tuple()?;
+                let (number, tag) = (version.get(0)?.as_i64()?, version.get(1)?.to_term());
+                self.meet(process, &node);
+                let session = self.sessions.get_mut(&node)?;
+                session.their_tag = Some(tag);
+                session.version = number.min(VERSION);
+            }
+            ("lock_set", [locker, set, _]) => {
+                let locker = locker.as_pid()?;
+                if set.as_bool()? {
+                    self.lock(process, &locker);
+                }
+            }
+            ("exchange", [node, names, _, tag]) => {
+                let node = node.as_atom()?.to_atom();
+                let names = names.as_list()?.iter().filter_map(Name::of).collect();
+                let session = self.session(&node, *tag)?;
+                session.names = Some(names);
+                self.exchange(process, &node)?;
+            }
+            ("resolved", [node, changes, known, _, _, tag]) => {
+                let node = node.as_atom()?.to_atom();
+                let resolved = (Change::list(*changes), atoms(*known));
+                let session = self.session(&node, *tag)?;
+                session.resolved = Some(resolved);
+                self.join(process, &node)?;
+            }
+            ("new_nodes", [_, changes, _, nodes, _]) => {
+                let nodes = atoms(*nodes);
+                self.greet(process, &nodes);
+                self.change(process, Change::list(*changes));
+                self.know(nodes);
+            }
+            ("in_sync", [node, _]) => {
+                let node = node.as_atom()?.to_atom();
+                self.forget(process, &node);
+                if !self.synced.contains(&node) {
+                    self.synced.push(node);
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn session(&mut self, node: &Atom, tag: TermRef<'_>) -> Option<&mut Session> {
+        let tag = tag.as_i64()?;
+        self.sessions.get_mut(node).filter(|session| session.tag == tag)
+    }
+
+    /// A node that is not of our partition yet.
+    fn meet(&mut self, process: &Process, node: &Atom) {
+        if self.known.contains(node) || self.sessions.contains_key(node) || *node == self.node {
+            return;
+        }
+        self.tags += 1;
+        let session = Session {
+            tag: self.tags,
+            their_tag: None,
+            version: VERSION,
+            lock: None,
+            names: None,
+            changes: None,
+            resolved: None,
+        };
+        self.sessions.insert(node.clone(), session);
+        let (known, locker) = (Term::from(self.known.clone()), &self.locker);
+        let greeting = term!({init_connect, {(VERSION), self.tags}, &self.node,
+                              {locker, 'no_longer_a_pid, known, locker}});
+        process.send((SERVER, node), cast(greeting));
+    }
+
+    /// The locker of another node has locked its partition, and one node of ours: us. Now ours locks.
+    fn lock(&self, process: &Process, theirs: &Pid) {
+        let node = theirs.node();
+        let known = Term::from(self.known.clone());
+        if self.sessions.get(node).is_none_or(|session| session.their_tag.is_none()) {
+            process.send((SERVER, node), cast(term!({lock_set, &self.locker, false, known})));
+            return;
+        }
+        // Both sides lock in the name of both lockers, so that the one lock does not shut the other out.
+        let mut lockers = [Term::from(&self.locker), Term::from(theirs)];
+        lockers.sort_by(order::compare);
+        let id = term!({global, Term::from(lockers)});
+        process.send(&self.locker, term!({lock, process.pid(), node, id, known}));
+    }
+
+    fn locked(&mut self, process: &Process, node: &Atom, id: Term) {
+        let names = self.names.to_term();
+        let Some((session, tag)) = self.sessions.get_mut(node).and_then(|session| {
+            let tag = session.their_tag.clone()?;
+            Some((session, tag))
+        }) else {
+            process.send(&self.locker, term!({cancel, node, 'nothing}));
+            return;
+        };
+        session.lock = Some(id);
+        process.send((SERVER, node), cast(term!({exchange, &self.node, names, [], tag})));
+        let _ = self.exchange(process, node);
+    }
+
+    /// With our lock set and its names told: what comes of them.
+    fn exchange(&mut self, process: &Process, node: &Atom) -> Option<()> {
+        let session = self.sessions.get_mut(node)?;
+        session.lock.as_ref()?;
+        let theirs = session.names.take()?;
+        let we_decide = self.node.as_str() < node.as_str();
+        let (for_us, for_them) = self.names.exchange(process, &theirs, we_decide);
+        session.changes = Some(for_us);
+        let tag = session.their_tag.clone()?;
+        let known = Term::from(self.known.clone());
+        let for_them: Term = for_them.iter().map(Change::to_term).collect();
+        let resolved = term!({resolved, &self.node, for_them, &known, &known, [], tag});
+        process.send((SERVER, node), cast(resolved));
+        self.join(process, node)
+    }
+
+    /// With both sides' decisions: the partitions are one.
+    fn join(&mut self, process: &Process, node: &Atom) -> Option<()> {
+        let session = self.sessions.get_mut(node)?;
+        session.changes.as_ref()?;
+        let (their_changes, their_known) = session.resolved.take()?;
+        let session = self.sessions.remove(node)?;
+        let mut changes = session.changes?;
+        changes.extend(their_changes);
+        let mut nodes = vec![node.clone()];
+        nodes.extend(their_known.iter().cloned());
+        let told: Term = changes.iter().map(Change::to_term).collect();
+        self.greet(process, &their_known);
+        self.change(process, changes);
+        for other in &their_known {
+            self.forget(process, other);
+        }
+        let lock = session.lock?;
+        let extra = term!([{vsn, session.version}, {lock, lock}]);
+        let new_nodes = term!({new_nodes, &self.node, told, [], Term::from(nodes.clone()), extra});
+        process.send(&self.locker, term!({cancel, node, new_nodes}));
+        self.know(nodes);
+        self.synced.push(node.clone());
+        Some(())
+    }
+
+    /// Tells nodes that came with another that we are of one partition with them; that connects to them.
+    fn greet(&self, process: &Process, nodes: &[Atom]) {
+        for node in nodes.iter().filter(|node| **node != self.node && !self.known.contains(node)) {
+            process.send((SERVER, node), cast(term!({in_sync, &self.node, true})));
+            // A `nodedown` comes if there is no connection to be had.
+            process.monitor_node(node, true);
+        }
+    }
+
+    fn know(&mut self, nodes: Vec<Atom>) {
+        for node in nodes {
+            if node != self.node && !self.known.contains(&node) {
+                self.known.push(node);
+            }
+        }
+    }
+
+    fn change(&mut self, process: &Process, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Insert(name) => self.names.insert(process, name),
+                Change::Delete(name) => self.names.delete(process, &name),
+            }
+        }
+    }
+
+    /// A meeting that is over, or comes to nothing.
+    fn forget(&mut self, process: &Process, node: &Atom) {
+        if self.sessions.remove(node).is_some() {
+            process.send(&self.locker, term!({cancel, node, 'nothing}));
+        }
+    }
+
+    fn lost(&mut self, process: &Process, node: &Atom) {
+        self.forget(process, node);
+        self.known.retain(|known| known != node);
+        self.synced.retain(|synced| synced != node);
+    }
+}
