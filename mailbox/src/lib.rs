@@ -20,6 +20,9 @@
 //! | `link`, `monitor`, `alias`, `exit`, `exit_signal`, `nodedown` | each signal at its receiver |
 //! | `mailbox`, `receive`, `received` | the receiving half, the words for it, and what comes out |
 //! | `process`, `spawn`, `spawn_request`, `ending` | the process as its code holds it, its beginning and its end |
+//! | `call`, `call_*`, `caller` | calls and casts of `gen_server`, from both ends |
+//! | `server`, `server_*`, `sys` | [`Server`]: the shape of `gen_server`, and what the `sys` module asks of it |
+//! | `supervisor`, `supervisor_*`, `child`, `child_stop` | [`Supervisor`]: children, their order, and their restarts |
 //! | `timer`, `stats`, `error` | timers, counters, reasons and refusals |
 
 mod alias;
