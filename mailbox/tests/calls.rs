@@ -1,5 +1,7 @@
 //! Calls and casts as `gen_server` makes them: replies, errors, time-outs, late replies, many requests at once.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test, and says where")]
+
 use std::time::{Duration, Instant};
 
 use mailbox::{
@@ -216,7 +218,7 @@ async fn what_waits_in_the_mailbox_keeps_its_order_around_a_call() {
     let doubler = runtime.spawn(doubler);
     let mut me = runtime.attach().unwrap();
     for n in 0..100 {
-        me.send(&me.pid(), n);
+        me.send(me.pid(), n);
     }
     let n: i64 = me.call(&doubler, 500).await.unwrap();
     assert_eq!(n, 1000);
@@ -231,7 +233,7 @@ async fn a_call_does_not_look_at_a_hundred_thousand_messages_that_wait() {
     let doubler = runtime.spawn(doubler);
     let mut me = runtime.attach().unwrap();
     for n in 0..100_000 {
-        me.send(&me.pid(), n);
+        me.send(me.pid(), n);
     }
     let begun = Instant::now();
     for n in 0..1000 {
@@ -410,7 +412,7 @@ fn a_thread_calls_as_a_task_does() {
     runtime
         .spawn_thread(move |mut process: Process| {
             for n in 0..1000 {
-                process.send(&process.pid(), n);
+                process.send(process.pid(), n);
             }
             result.send(process.call::<i64>(&doubler, 21).blocking()).unwrap();
             result.send(process.call::<i64>("nobody", 21).blocking()).unwrap();

@@ -1,5 +1,7 @@
 //! Servers: what each callback's outcome does, time-outs, deferred replies, ends, and what `sys` is answered.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test, and says where")]
+
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! Supervisors: which children are restarted when one ends, in which order they start and stop, and when there are too many restarts.
 
+#![allow(clippy::unwrap_used, reason = "what is not there fails the test, and says where")]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -115,7 +117,8 @@ async fn children_start_in_order_and_stop_in_the_reverse_order() {
 
 #[tokio::test]
 async fn each_strategy_restarts_its_own() {
-    let table: [(fn() -> Supervisor, &[&str]); 3] = [
+    type Row = (fn() -> Supervisor, &'static [&'static str]);
+    let table: [Row; 3] = [
         (Supervisor::one_for_one, &["b ends: oops", "b starts"]),
         (Supervisor::rest_for_one, &["b ends: oops", "c ends: shutdown", "b starts", "c starts"]),
         (
