@@ -151,7 +151,8 @@ impl Insistent {
     pub fn peer(&mut self) -> Result<&mut Peer> {
         if self.peer.is_none() {
             self.joined += 1;
-            let name = format!("bad{}@localhost", self.joined);
+            // Another name for each: the node may not have noticed yet that the one before has gone.
+            let name = format!("bad{}x{:x}@localhost", self.joined, self.flags);
             self.peer = Some(
                 Peer::join(self.port, &name, COOKIE, self.flags)
                     .context("the node lets nobody in any more")?,
