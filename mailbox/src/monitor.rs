@@ -209,8 +209,7 @@ impl Cell {
             Extra { name: None, tag: options.tag, priority: options.priority, remote: None };
         match to {
             Dest::Pid(pid) => match ids.place(&pid) {
-                // Watching oneself is allowed, and never tells anything.
-                Place::Here(target) if target == self.number() => {}
+                Place::Here(target) if target == self.number() => self.monitor_self(number),
                 Place::Here(target) => self.monitor_here(number, target, is_alias, extra),
                 Place::Past => {
                     self.monitor_nothing(number, Target::Pid(pid), is_alias, extra, "noproc")
@@ -246,10 +245,15 @@ impl Cell {
         let extra =
             Extra { name: Some((name.clone(), self.runtime().ids().node().clone())), ..extra };
         match target {
-            Some(target) if target == self.number() => {}
+            Some(target) if target == self.number() => self.monitor_self(number),
             Some(target) => self.monitor_here(number, target, is_alias, extra),
             None => self.monitor_nothing(number, Target::Name(name), is_alias, extra, "noproc"),
         }
+    }
+
+    /// Watching oneself is allowed and tells nothing; erts makes no more than a reference for it, which is no alias either.
+    fn monitor_self(&self, number: RefNumber) {
+        self.lock().relations_mut().aliases.remove(number);
     }
 
     fn monitor_here(&self, number: RefNumber, target: Number, is_alias: bool, extra: Extra) {

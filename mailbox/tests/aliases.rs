@@ -66,6 +66,21 @@ fn a_reply_takes_the_monitor_of_its_alias_away() {
 }
 
 #[test]
+fn a_monitor_of_oneself_makes_no_alias() {
+    let runtime = runtime();
+    let (mut owner, other) = (runtime.attach().unwrap(), runtime.attach().unwrap());
+    owner.register("me").unwrap();
+    let options = || MonitorOptions::new().alias(AliasMode::ExplicitUnalias);
+    for reference in
+        [owner.monitor_with(owner.pid(), options()), owner.monitor_with("me", options())]
+    {
+        other.send(&reference, 1_i64);
+        assert!(!owner.unalias(&reference));
+    }
+    nothing(&mut owner);
+}
+
+#[test]
 fn demonitor_ends_the_alias_unless_it_is_to_stay() {
     let runtime = runtime();
     let (mut client, server) = (runtime.attach().unwrap(), runtime.attach().unwrap());
