@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use mailbox::{CallError, Nodes, Payload, SpawnError};
 use serde::Serialize;
-use term::{Atom, EncodeError, Pid, Term};
+use term::{EncodeError, Pid, Term};
 
+use crate::export::Exception;
 use crate::node::Node;
 use crate::remote::RemoteError;
 use crate::service::global::{Transaction, whereis};
@@ -26,12 +27,12 @@ pub struct Global(Node);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GlobalError {
-    /// This node is hidden, and connected to no visible one that could be asked.
+    /// This node is hidden, and connected to no visible BEAM node that could be asked.
     #[error(
         "a hidden node needs a visible one to ask for global names, and is connected to none; connect to one first"
     )]
     Alone,
-    /// The visible node did not answer.
+    /// The BEAM node did not answer.
     #[error("the node asked for a global name: {0}")]
     Remote(#[from] RemoteError),
     /// This node's own server did not answer.
@@ -66,9 +67,8 @@ impl Global {
     /// [`GlobalError`].
     pub async fn register(&self, name: impl Into<Term>, pid: &Pid) -> Result<bool, GlobalError> {
         let name = name.into();
-        if let Some(node) = self.asked_instead()? {
-            let answer: Term =
-                self.ask(node, "register_name_external", vec![name, Term::from(pid)]).await?;
+        if self.is_hidden() {
+            let answer = self.ask("register_name_external", vec![name, Term::from(pid)]).await?;
             return Ok(answer.is_atom("yes"));
         }
         let method: Term =
@@ -83,8 +83,8 @@ impl Global {
     /// [`GlobalError`].
     pub async fn unregister(&self, name: impl Into<Term>) -> Result<(), GlobalError> {
         let name = name.into();
-        if let Some(node) = self.asked_instead()? {
-            self.ask::<Term>(node, "unregister_name_external", vec![name]).await?;
+        if self.is_hidden() {
+            self.ask("unregister_name_external", vec![name]).await?;
             return Ok(());
         }
         let mut process = self.0.attach()?;
@@ -100,8 +100,8 @@ impl Global {
     /// [`GlobalError`].
     pub async fn whereis(&self, name: impl Into<Term>) -> Result<Option<Pid>, GlobalError> {
         let name = name.into();
-        if let Some(node) = self.asked_instead()? {
-            return Ok(self.ask::<Term>(node, "whereis_name", vec![name]).await?.as_pid());
+        if self.is_hidden() {
+            return Ok(self.ask("whereis_name", vec![name]).await?.as_pid());
         }
         let mut process = self.0.attach()?;
         Ok(whereis(&mut process, &name).await?)
@@ -124,20 +124,21 @@ impl Global {
         Ok(found)
     }
 
-    /// The node that a hidden one asks.
-    fn asked_instead(&self) -> Result<Option<Atom>, GlobalError> {
-        if !self.0.hub.config.hidden {
-            return Ok(None);
-        }
-        self.0.nodes(Nodes::Visible).into_iter().next().map(Some).ok_or(GlobalError::Alone)
+    fn is_hidden(&self) -> bool {
+        self.0.hub.config.hidden
     }
 
-    async fn ask<T: serde::de::DeserializeOwned + 'static>(
-        &self,
-        node: Atom,
-        function: &'static str,
-        arguments: Vec<Term>,
-    ) -> Result<T, RemoteError> {
-        self.0.erpc(node, "global", function, arguments).timeout(ANSWER).await
+    /// Asks a connected node: the first that has OTP's `global`, which another Rust node has not.
+    async fn ask(&self, function: &'static str, arguments: Vec<Term>) -> Result<Term, GlobalError> {
+        // Seen from a hidden node every connection is hidden.
+        for node in self.0.nodes(Nodes::Connected) {
+            let asked = self.0.erpc(node, "global", function, &arguments).timeout(ANSWER).await;
+            match asked {
+                Err(RemoteError::Raised { exception: Exception::Error(reason), .. })
+                    if reason.is_atom("undef") => {}
+                asked => return Ok(asked?),
+            }
+        }
+        Err(GlobalError::Alone)
     }
 }

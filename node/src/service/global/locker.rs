@@ -107,7 +107,7 @@ impl Wanted {
         let known = parts.get(4)?;
         let server = parts.get(1)?.as_pid()?;
         let mut nodes = vec![server.node().clone()];
-        nodes.extend(super::atoms(known));
+        nodes.extend(super::nodes(known));
         Some(Self {
             server,
             node: parts.get(2)?.as_atom()?.to_atom(),

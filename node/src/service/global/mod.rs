@@ -30,9 +30,13 @@ fn cast(message: Term) -> Term {
     Term::from((Atom::from_static("$gen_cast"), message))
 }
 
-fn atoms(list: TermRef<'_>) -> Vec<Atom> {
-    let atom = |atom: TermRef<'_>| atom.as_atom().map(|atom| atom.to_atom());
-    list.as_list().map(|list| list.iter().filter_map(atom).collect()).unwrap_or_default()
+/// A list of nodes: their names, or, as OTP 25 and later have them, `{Name, Version}`.
+fn nodes(list: TermRef<'_>) -> Vec<Atom> {
+    let name = |node: TermRef<'_>| {
+        let name = node.as_tuple().and_then(|pair| pair.get(0)).unwrap_or(node);
+        name.as_atom().map(|name| name.to_atom())
+    };
+    list.as_list().map(|list| list.iter().filter_map(name).collect()).unwrap_or_default()
 }
 
 /// What two nodes have told each other on the way to one partition.
@@ -162,6 +166,11 @@ impl Server {
                 self.locked(process, &node.as_atom()?.to_atom(), id.to_term());
                 Some(())
             }
+            // A node that we were told of, and that is not to be reached.
+            [word, node] if word.is_atom("extra_nodedown") => {
+                self.lost(process, &node.as_atom()?.to_atom());
+                Some(())
+            }
             _ => None,
         }
     }
@@ -193,13 +202,13 @@ impl Server {
             }
             ("resolved", [node, changes, known, _, _, tag]) => {
                 let node = node.as_atom()?.to_atom();
-                let resolved = (Change::list(*changes), atoms(*known));
+                let resolved = (Change::list(*changes), nodes(*known));
                 let session = self.session(&node, *tag)?;
                 session.resolved = Some(resolved);
                 self.join(process, &node)?;
             }
             ("new_nodes", [_, changes, _, nodes, _]) => {
-                let nodes = atoms(*nodes);
+                let nodes = self::nodes(*nodes);
                 self.greet(process, &nodes);
                 self.change(process, Change::list(*changes));
                 self.know(nodes);
@@ -313,12 +322,18 @@ impl Server {
         Some(())
     }
 
-    /// Tells nodes that came with another that we are of one partition with them; that connects to them.
+    /// Tells nodes that came with another that we are of one partition with them, once there is a connection (`sync_others`).
     fn greet(&self, process: &Process, nodes: &[Atom]) {
         for node in nodes.iter().filter(|node| **node != self.node && !self.known.contains(node)) {
-            process.send((SERVER, node), cast(term!({in_sync, &self.node, true})));
-            // A `nodedown` comes if there is no connection to be had.
-            process.monitor_node(node, true);
+            let (node, server) = (node.clone(), process.pid());
+            process.spawn(move |process| async move {
+                if process.runtime().connect(&node).await {
+                    let us = process.runtime().node().clone();
+                    process.send((SERVER, &node), cast(term!({in_sync, us, true})));
+                } else {
+                    process.send(server, term!({extra_nodedown, node}));
+                }
+            });
         }
     }
 

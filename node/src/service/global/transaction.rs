@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailbox::{CallError, Process, Received};
 use term::{Atom, Pid, Term, term};
 
-use super::{SERVER, atoms, locker};
+use super::{SERVER, locker};
 
 /// For one round of telling all nodes; who has not answered by then is gone, or will be told by those who remain.
 const ANSWERS: Duration = Duration::from_secs(5);
@@ -74,5 +74,5 @@ async fn lock(process: &mut Process, id: &Term) -> Result<Vec<Atom>, CallError> 
 
 async fn known(process: &mut Process) -> Result<Vec<Atom>, CallError> {
     let known = process.call::<Term>(SERVER, term!('get_known)).await?;
-    Ok(atoms(known.root()))
+    Ok(super::nodes(known.root()))
 }
