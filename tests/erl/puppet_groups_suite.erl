@@ -1,13 +1,14 @@
 %% pg across BEAM and puppet nodes. Issue 6. Wants one hidden and one visible puppet node (node and node2).
 -module(puppet_groups_suite).
 -export([all/0, a_member_is_seen_on_every_node/1, a_member_goes_with_its_process/1, leaving_is_seen/1, joining_twice/1,
-         beam_members_are_seen/1, members_go_with_their_node/1, a_scope_of_its_own/1, pg_of_several_beams/1]).
+         beam_members_are_seen/1, members_go_with_their_node/1, a_scope_of_its_own/1, who_joined_before_is_seen/1, pg_of_several_beams/1]).
 -include("check.hrl").
 -import(puppets, [do/2, tell/2, new/1, watch/1, ended/1]).
 
 all() ->
     [a_member_is_seen_on_every_node, a_member_goes_with_its_process, leaving_is_seen, joining_twice, beam_members_are_seen,
-     members_go_with_their_node, a_scope_of_its_own, pg_of_several_beams].
+     members_go_with_their_node, a_scope_of_its_own, who_joined_before_is_seen,
+     pg_of_several_beams].
 
 %% OTP's pg looks for visible nodes only; ours tells those it is connected to, so that a hidden node's members are seen as well.
 places(#{own := "true"} = Config) -> {One, Two} = puppets:nodes(Config), [One, Two];
@@ -123,6 +124,18 @@ a_scope_of_its_own(Config) ->
          tell(P, {exit, over}),
          ?soon(pg:get_members(some_scope, g) =:= [])
      end || N <- places(Config)].
+
+%% A scope that starts late learns what the others have.
+who_joined_before_is_seen(Config) ->
+    connected(Config),
+    pg(late_scope),
+    Mine = spawn_link(fun() -> receive stop -> ok end end),
+    ok = pg:join(late_scope, g, Mine),
+    Puppets = [new(N) || N <- places(Config)],
+    [?soon(do(P, {pg_members, late_scope, g}) =:= [Mine]) || P <- Puppets],
+    [ok = do(P, {pg_join, late_scope, g}) || P <- Puppets],
+    [?soon(lists:sort(do(P, {pg_members, late_scope, g})) =:= lists:sort([Mine | Puppets])) || P <- Puppets],
+    Mine ! stop.
 
 pg_of_several_beams(Config) ->
     pg(pg),

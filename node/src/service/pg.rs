@@ -134,20 +134,23 @@ impl Scope {
     /// A message of another scope process, in any of the forms of OTP 23 to 29. `None` if it is none.
     fn told(&mut self, process: &Process, message: &Term) -> Option<()> {
         let parts: Vec<TermRef<'_>> = message.as_tuple()?.iter().collect();
+        if let [word, told] = parts.as_slice()
+            && word.is_atom("$gen_cast")
+        {
+            let sync = told.as_tuple().filter(|sync| sync.len() == 3)?;
+            sync.get(0)?.is_atom("sync").then_some(())?;
+            let peer = sync.get(1)?.as_pid()?;
+            let mut members = Members::new();
+            for entry in sync.get(2)?.as_list()? {
+                let entry = entry.as_tuple().filter(|entry| entry.len() == 2)?;
+                members.insert(entry.get(0)?.to_term(), pids(entry.get(1)?)?);
+            }
+            self.synchronised(process, &peer, members);
+            return Some(());
+        }
         let (word, rest) = parts.split_first()?;
         match (word.as_atom()?.to_string().as_str(), rest) {
             ("discover", [peer] | [peer, _]) => self.discovered(process, &peer.as_pid()?),
-            ("$gen_cast", [told]) => {
-                let sync = told.as_tuple().filter(|sync| sync.len() == 3)?;
-                sync.get(0)?.is_atom("sync").then_some(())?;
-                let peer = sync.get(1)?.as_pid()?;
-                let mut members = Members::new();
-                for entry in sync.get(2)?.as_list()? {
-                    let entry = entry.as_tuple().filter(|entry| entry.len() == 2)?;
-                    members.insert(entry.get(0)?.to_term(), pids(entry.get(1)?)?);
-                }
-                self.synchronised(process, &peer, members);
-            }
             ("local_data", [peer, _, groups]) => {
                 let mut members = Members::new();
                 for (group, who) in groups.as_map()?.iter() {
