@@ -2,6 +2,7 @@
 
 mod exception;
 mod function;
+mod print;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
