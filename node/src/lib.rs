@@ -91,8 +91,8 @@ pub use crate::telemetry::{Stats, TrafficStats};
 
 // What a program needs of the crates below, so that it needs to name one.
 pub use mailbox::{
-    AliasMode, Bound, CallError, Caller, Dest, Exit, MonitorOptions, Next, Nodes, Overflow, Payload, Process, Reason,
-    Received, RegisterError, Reply, Runtime, Server, SpawnError, SpawnOptions, SpawnRequestOptions,
-    Spawned,
+    AliasMode, Bound, CallError, Caller, Dest, Exit, MonitorOptions, Next, Nodes, Overflow,
+    Payload, Process, Reason, Received, RegisterError, Reply, Runtime, Server, SpawnError,
+    SpawnOptions, SpawnRequestOptions, Spawned,
 };
 pub use term::{Atom, IntoAtom, Pid, Port, Reference, Term, term};

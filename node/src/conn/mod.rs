@@ -31,8 +31,8 @@ mod table;
 mod writer;
 
 pub use connection::ConnectionInfo;
-pub use hub::ConnectError;
 pub use events::{DownReason, NodeEvent, NodeEvents, NodeKind};
+pub use hub::ConnectError;
 
 pub(crate) use door::accept_loop;
 pub(crate) use driver::accept;
