@@ -33,6 +33,8 @@ pub(crate) struct Cell {
     doomed: AtomicBool,
     /// The queue is empty, and the task will be woken by whatever comes: its receiver need not take the lock to learn so.
     calm: AtomicBool,
+    /// It has a group leader of its own, for its children to inherit.
+    led: AtomicBool,
     channel: Option<Box<Channel>>,
     state: Mutex<State>,
 }
@@ -112,6 +114,9 @@ impl Cell {
             runtime,
             doomed: AtomicBool::new(false),
             calm: AtomicBool::new(false),
+            led: AtomicBool::new(
+                state.relations().is_some_and(|relations| relations.group_leader.is_some()),
+            ),
             channel: birth.channel.then(|| Box::new(Channel::new(birth.bound.is_some()))),
             state: Mutex::new(state),
         })
@@ -147,6 +152,15 @@ impl Cell {
     pub(crate) fn calm_down(&self, state: &mut State) {
         state.waiting = true;
         self.calm.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_led(&self) -> bool {
+        self.led.load(Ordering::Acquire)
+    }
+
+    /// Its state has a group leader.
+    pub(crate) fn now_led(&self) {
+        self.led.store(true, Ordering::Release);
     }
 
     #[inline]

@@ -23,7 +23,7 @@ pub struct Reason(Form);
 #[derive(Clone)]
 enum Form {
     Atom(&'static str),
-    Term(Term),
+    Term(Box<Term>),
 }
 
 /// What a process function gives back: `Ok(())` is an exit with `normal`.
@@ -32,7 +32,7 @@ pub type Exit = Result<(), Reason>;
 impl Reason {
     /// This term.
     pub fn new(reason: impl Into<Term>) -> Self {
-        Self(Form::Term(reason.into()))
+        Self(Form::Term(Box::new(reason.into())))
     }
 
     /// `normal`: as if the function had returned.
@@ -80,7 +80,7 @@ impl Reason {
     pub fn into_term(self) -> Term {
         match self.0 {
             Form::Atom(name) => Term::from(Atom::from_static(name)),
-            Form::Term(term) => term,
+            Form::Term(term) => *term,
         }
     }
 

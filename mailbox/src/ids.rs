@@ -73,9 +73,9 @@ impl Ids {
         Pid::new(self.node.clone(), number.id(), number.serial(), self.creation)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn place(&self, pid: &Pid) -> Place {
-        if pid.node() != &self.node {
+        if !same(pid.node(), &self.node) {
             Place::Elsewhere
         } else if pid.creation() != self.creation {
             Place::Past
@@ -134,6 +134,22 @@ impl Ids {
     pub(crate) fn is_own_ref(&self, reference: &Reference) -> bool {
         reference.node() == &self.node
     }
+}
+
+/// Whether two names are equal; node names are short, and a call of `memcmp` would be most of the work.
+#[inline(always)]
+fn same(one: &Atom, other: &Atom) -> bool {
+    let (one, other) = (one.as_str().as_bytes(), other.as_str().as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let (ones, rest) = one.as_chunks::<8>();
+    let (others, other_rest) = other.as_chunks::<8>();
+    let chunks = ones
+        .iter()
+        .zip(others)
+        .all(|(one, other)| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other));
+    chunks && rest.iter().zip(other_rest).all(|(one, other)| one == other)
 }
 
 /// Only 18 bits of a reference's first word count (erl_ext_dist, NEW_REFERENCE_EXT).

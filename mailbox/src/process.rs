@@ -305,6 +305,9 @@ impl Process {
     }
 
     pub(crate) fn own_group_leader(&self) -> Option<Pid> {
+        if !self.cell().is_led() {
+            return None;
+        }
         self.cell().lock().relations().and_then(|relations| relations.group_leader.clone())
     }
 
@@ -441,6 +444,7 @@ impl Cell {
         let mut state = self.lock();
         if state.stage() != Stage::Closed {
             state.relations_mut().group_leader = Some(leader);
+            self.now_led();
         }
     }
 }

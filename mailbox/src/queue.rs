@@ -85,7 +85,7 @@ impl Queue {
     #[inline(always)]
     pub(crate) fn push(&mut self, message: &mut Message) {
         if self.is_empty() {
-            mem::swap(&mut self.first, message);
+            mem::forget(mem::replace(&mut self.first, mem::replace(message, Message::Wake)));
         } else {
             self.ring.push_back(mem::replace(message, Message::Wake));
         }
@@ -97,7 +97,8 @@ impl Queue {
         if self.is_empty() {
             return false;
         }
-        mem::swap(&mut self.first, slot);
+        // The slot's wake owns nothing, and is not even read.
+        mem::forget(mem::replace(slot, mem::replace(&mut self.first, Message::Wake)));
         if self.ring.capacity() > 0 {
             self.advance();
         }

@@ -29,17 +29,26 @@ impl Runtime {
     }
 
     /// The same for what is a message already; it is taken, or left to be dropped.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn route(&self, from: Option<&Cell>, to: Dest, message: &mut Message) {
+        if let Dest::Pid(pid) = &to
+            && let Place::Here(number) = self.ids().place(pid)
+        {
+            self.route_here(number, message);
+        } else {
+            self.route_elsewhere(from, to, message);
+        }
+    }
+
+    #[inline(never)]
+    fn route_elsewhere(&self, from: Option<&Cell>, to: Dest, message: &mut Message) {
         match to {
-            Dest::Pid(pid) => match self.ids().place(&pid) {
-                Place::Here(number) => self.route_here(number, message),
-                Place::Past => {}
-                Place::Elsewhere => {
+            Dest::Pid(pid) => {
+                if self.ids().place(&pid) == Place::Elsewhere {
                     let node = pid.node().clone();
                     self.route_away(from, &node, Dest::Pid(pid), message);
                 }
-            },
+            }
             Dest::Name(name) => self.route_name(&name, message),
             Dest::Remote { name, node } if node == *self.node() => self.route_name(&name, message),
             Dest::Remote { name, node } => self.route_away(from, &node, Dest::Name(name), message),
@@ -54,7 +63,7 @@ impl Runtime {
         }
     }
 
-    #[inline(always)]
+    #[inline]
     fn route_here(&self, to: Number, message: &mut Message) {
         self.table().with(to, |cell| cell.accept(message));
     }

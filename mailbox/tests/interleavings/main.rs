@@ -87,6 +87,7 @@ mod spawn;
 mod spawn_request;
 #[path = "../../src/stats.rs"]
 mod stats;
+mod steps;
 #[path = "../../src/supervisor.rs"]
 mod supervisor;
 #[path = "../../src/supervisor_children.rs"]
@@ -108,7 +109,6 @@ mod sys;
 mod table;
 #[path = "../../src/timer.rs"]
 mod timer;
-mod steps;
 
 pub use alias::AliasMode;
 pub use call::{CALL_TIMEOUT, CallFuture};
