@@ -73,9 +73,10 @@ async fn serves(memory: &Memory, node: &Node) -> Result<()> {
 
 async fn why_down(events: &mut node::NodeEvents) -> Result<DownReason> {
     loop {
-        match timeout(SOON, events.next()).await?.context("no events")? {
-            NodeEvent::Down { reason, .. } => return Ok(reason),
-            _ => {}
+        if let NodeEvent::Down { reason, .. } =
+            timeout(SOON, events.next()).await?.context("no events")?
+        {
+            return Ok(reason);
         }
     }
 }

@@ -10,9 +10,9 @@ use super::connection::Connection;
 use super::events::DownReason;
 use super::hub::Hub;
 use crate::bridge;
+use crate::proto::control::ControlError;
 use crate::proto::fragment::{Bounds, MAX_SEQUENCES};
 use crate::proto::frame::{Deframer, Frame, FrameError};
-use crate::proto::control::ControlError;
 use crate::proto::receive::{ReceiveError, Receiver};
 
 /// Reads until the connection ends.
