@@ -11,7 +11,7 @@
 //! }
 //!
 //! #[tokio::main]
-//! async fn main() -> Result<(), node::StartError> {
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let node = Node::new("rust")?; // name, cookie and epmd found as `erl -sname rust` finds them
 //!     node.spawn_named("echo", echo)?;
 //!     node.listen().await?; // from here on peers reach us
