@@ -31,9 +31,12 @@ pub type Outcome = Result<Term, Exception>;
 
 pub(crate) type Body = Arc<dyn Fn(Invocation) -> BoxFuture<Outcome> + Send + Sync>;
 
-/// The functions of a node.
+/// The functions of a module, by name and arity.
+type Module = HashMap<(Atom, usize), Body>;
+
+/// The functions of a node, by module.
 #[derive(Default)]
-pub(crate) struct Exports(RwLock<HashMap<Atom, HashMap<(Atom, usize), Body>>>);
+pub(crate) struct Exports(RwLock<HashMap<Atom, Module>>);
 
 /// The function is exported already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
