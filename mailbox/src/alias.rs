@@ -5,6 +5,7 @@ use term::Reference;
 use crate::cell::{Cell, Stage};
 use crate::few::Few;
 use crate::ids::RefNumber;
+use crate::monitor::Ended;
 use crate::queue::Message;
 
 /// When an alias ends by itself, as in `erlang:alias/1` and `erlang:monitor/3`.
@@ -94,16 +95,19 @@ impl Cell {
         }
     }
 
-    /// A message has come through an alias; it stays where it is if that is not active.
-    pub(crate) fn accept_through(&self, number: RefNumber, message: &mut Message, priority: bool) {
+    /// A message has come through an alias; it stays where it is if that is not active. What is given back is the monitor that
+    /// ended with it, of which its target is still to be told, without any lock.
+    pub(crate) fn accept_through(
+        &self,
+        number: RefNumber,
+        message: &mut Message,
+        priority: bool,
+    ) -> Option<Ended> {
         let mut state = self.lock();
-        let alias = match state.stage() {
-            Stage::Alive => {
-                state.known_relations_mut().and_then(|relations| relations.aliases.used(number))
-            }
-            _ => None,
-        };
-        let Some(alias) = alias else { return };
+        if state.stage() != Stage::Alive {
+            return None;
+        }
+        let alias = state.known_relations_mut()?.aliases.used(number)?;
         let monitor = match alias.mode {
             AliasMode::ReplyDemonitor => Self::replied(&mut state, number),
             _ => None,
@@ -113,10 +117,7 @@ impl Cell {
         } else {
             self.accept_locked(&mut state, message);
         }
-        drop(state);
-        if let Some(monitor) = monitor {
-            self.tell_demonitored(number, monitor);
-        }
+        monitor
     }
 
     /// Whether a priority exit signal through this alias goes ahead: `None` if it is not active. No alias ends with one, as

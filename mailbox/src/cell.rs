@@ -4,7 +4,7 @@
 //! through here, and applies signals to it under its lock, in the order sent. Only [`crate::link`] ever holds the locks
 //! of two cells, the lower number's first.
 
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(crate) struct Cell {
     doomed: AtomicBool,
     /// The queue is empty, and the task will be woken by whatever comes: its receiver need not take the lock to learn so.
     calm: AtomicBool,
+    /// Messages that a selective receive has passed over, or looks at; they live in the other half, which alone writes this.
+    passed_over: AtomicUsize,
     /// It has a group leader of its own, for its children to inherit.
     led: AtomicBool,
     channel: Option<Box<Channel>>,
@@ -44,8 +46,6 @@ pub(crate) struct State {
     queue: Queue,
     /// The task's own, set when it first runs; what a receiver outside a task left last.
     waker: Option<Waker>,
-    /// Messages that a selective receive has passed over; they live in the other half.
-    passed_over: u32,
     /// A receiver has found the queue empty.
     waiting: bool,
     stage: Stage,
@@ -114,6 +114,7 @@ impl Cell {
             runtime,
             doomed: AtomicBool::new(false),
             calm: AtomicBool::new(false),
+            passed_over: AtomicUsize::new(0),
             led: AtomicBool::new(
                 state.relations().is_some_and(|relations| relations.group_leader.is_some()),
             ),
@@ -152,6 +153,11 @@ impl Cell {
     pub(crate) fn calm_down(&self, state: &mut State) {
         state.waiting = true;
         self.calm.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn set_passed_over(&self, count: usize) {
+        self.passed_over.store(count, Ordering::Relaxed);
     }
 
     pub(crate) fn is_led(&self) -> bool {
@@ -343,10 +349,10 @@ impl Cell {
         self.len_locked(&self.lock())
     }
 
-    fn len_locked(&self, state: &State) -> usize {
+    pub(crate) fn len_locked(&self, state: &State) -> usize {
         let urgent = state.relations.as_ref().map_or(0, |relations| relations.urgent.len());
         let queued = self.channel().map_or(state.queue.len(), Channel::len);
-        queued + urgent + state.passed_over as usize
+        queued + urgent + self.passed_over.load(Ordering::Relaxed)
     }
 
     /// How many messages its bound has cost the process so far.
@@ -403,11 +409,15 @@ impl State {
         self.queue.pop(slot)
     }
 
+    #[inline]
+    pub(crate) fn has_urgent(&self) -> bool {
+        self.relations.as_ref().is_some_and(|relations| !relations.urgent.is_empty())
+    }
+
     /// Whether nothing is left to be popped.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-            && self.relations.as_ref().is_none_or(|relations| relations.urgent.is_empty())
+        self.queue.is_empty() && !self.has_urgent()
     }
 
     #[inline]
@@ -418,10 +428,6 @@ impl State {
     /// Moves everything the queue holds to the end of `to`.
     pub(crate) fn drain_into(&mut self, to: &mut VecDeque<Message>) {
         self.queue.drain_into(to);
-    }
-
-    pub(crate) fn set_passed_over(&mut self, count: usize) {
-        self.passed_over = u32::try_from(count).unwrap_or(u32::MAX);
     }
 
     /// The task's own waker, for as long as it runs.

@@ -112,7 +112,7 @@ impl Ids {
 
     /// The number of a reference, if this runtime made it.
     pub(crate) fn ref_number(&self, reference: &Reference) -> Option<RefNumber> {
-        if reference.node() != &self.node || reference.creation() != self.creation {
+        if reference.creation() != self.creation || !same(reference.node(), &self.node) {
             return None;
         }
         match *reference.words() {

@@ -14,7 +14,7 @@ use crate::queue::{Channel, Message};
 const FUEL: u8 = 128;
 
 /// From this many waiting messages on, a fresh reference remembers where the mailbox ended when it was made.
-const WORTH_A_MARK: usize = 32;
+pub(crate) const WORTH_A_MARK: usize = 32;
 
 /// Marks kept: calls that wait at the same time. A forgotten mark costs a longer scan, nothing else.
 const MARKS: usize = 8;
@@ -120,7 +120,13 @@ impl Mailbox {
 
     #[inline]
     fn has_passed(&self) -> bool {
-        self.rest.as_ref().is_some_and(|rest| !rest.passed.is_empty())
+        self.passed() > 0
+    }
+
+    /// How many messages were passed over.
+    #[inline]
+    fn passed(&self) -> usize {
+        self.rest.as_ref().map_or(0, |rest| rest.passed.len())
     }
 
     /// The next message if there is one now.
@@ -143,17 +149,71 @@ impl Mailbox {
         if self.cell.is_doomed() || self.fuel == 0 {
             return self.pause(cx);
         }
+        if self.cell.is_calm()
+            && self.task_waker == cx.waker().data() as usize
+            && *at >= self.passed()
+        {
+            return self.asleep(deadline);
+        }
         loop {
             if let Some(found) = self.scan(at, look) {
                 self.fuel -= 1;
                 return Poll::Ready(Found::It(found));
             }
-            match self.refill_or_wait(at, Some(cx.waker())) {
-                Refill::Some => {}
-                Refill::Doomed => return self.pause(cx),
-                Refill::Nothing => return self.asleep(deadline),
+            // What was passed over has been looked at; now what arrives, one after the other.
+            let mut message = Message::Wake;
+            match self.next_unseen(cx.waker(), &mut message) {
+                Some(Next::Message) => match look(&mut message) {
+                    Look::Take(found) => {
+                        self.cell.set_passed_over(self.passed());
+                        self.fuel -= 1;
+                        return Poll::Ready(Found::It(found));
+                    }
+                    Look::Discard => self.cell.set_passed_over(self.passed()),
+                    Look::Leave => {
+                        let rest = self.rest.get_or_insert_default();
+                        rest.passed.push_back(message);
+                        *at = rest.passed.len();
+                    }
+                },
+                Some(Next::Doomed) => return self.pause(cx),
+                Some(Next::Nothing) => return self.asleep(deadline),
+                None => match self.refill_or_wait(at, Some(cx.waker())) {
+                    Refill::Some => {}
+                    Refill::Doomed => return self.pause(cx),
+                    Refill::Nothing => return self.asleep(deadline),
+                },
             }
         }
+    }
+
+    /// The next message of the ring, counted among those passed over while it is looked at. `None` where it is not as simple as
+    /// that: urgent messages, a channel.
+    fn next_unseen(&mut self, waker: &Waker, slot: &mut Message) -> Option<Next> {
+        let passed = self.passed();
+        let cell = &*self.cell;
+        if cell.channel().is_some() {
+            return None;
+        }
+        let mut state = cell.lock();
+        if state.has_urgent() {
+            return None;
+        }
+        if state.pop(slot) {
+            cell.set_passed_over(passed + 1);
+            if self.task_waker != 0 && state.is_empty() {
+                cell.calm_down(&mut state);
+            }
+            return Some(Next::Message);
+        }
+        if state.stage() != Stage::Alive {
+            return Some(Next::Doomed);
+        }
+        if state.wait(waker, self.in_task) {
+            self.task_waker = waker.data() as usize;
+            cell.calm_down(&mut state);
+        }
+        Some(Next::Nothing)
     }
 
     /// The same among what is there now.
@@ -222,7 +282,7 @@ impl Mailbox {
         }
         let mut state = cell.lock();
         if let Some(rest) = self.rest.as_deref_mut()
-            && let Some(message) = rest.next(&mut state)
+            && let Some(message) = rest.next(cell, &mut state)
         {
             *slot = message;
             return Next::Message;
@@ -267,7 +327,7 @@ impl Mailbox {
             }
             if let Some(rest) = rest.as_deref_mut()
                 && !rest.passed.is_empty()
-                && let Some(passed) = rest.take(0, &mut cell.lock())
+                && let Some(passed) = rest.take(0, cell)
             {
                 *slot = passed;
                 return Next::Message;
@@ -304,9 +364,9 @@ impl Mailbox {
         while let Some(message) = rest.passed.get_mut(*at) {
             match look(message) {
                 Look::Leave => *at += 1,
-                Look::Discard => drop(rest.take(*at, &mut self.cell.lock())),
+                Look::Discard => drop(rest.take(*at, &self.cell)),
                 Look::Take(found) => {
-                    let taken = rest.take(*at, &mut self.cell.lock());
+                    let taken = rest.take(*at, &self.cell);
                     drop(taken);
                     return Some(found);
                 }
@@ -338,7 +398,7 @@ impl Mailbox {
             rest.marks.iter_mut().for_each(|(_, mark)| *mark += 1);
         }
         state.drain_into(&mut rest.passed);
-        state.set_passed_over(rest.passed.len());
+        cell.set_passed_over(rest.passed.len());
         if rest.passed.len() > before {
             if let Some(channel) = cell.channel() {
                 channel.stop_waiting();
@@ -399,7 +459,7 @@ impl Mailbox {
             return Some(urgent);
         }
         let rest = self.rest.as_deref_mut()?;
-        rest.take(0, &mut self.cell.lock())
+        rest.take(0, &self.cell)
     }
 }
 
@@ -409,20 +469,20 @@ impl Drop for Mailbox {
         if let Some((_, timer)) = rest.armed {
             self.cell.runtime().timers().cancel(timer);
         }
-        self.cell.lock().set_passed_over(0);
+        self.cell.set_passed_over(0);
     }
 }
 
 impl Rest {
     /// An urgent message, else the first that was passed over; `None` if none was.
-    fn next(&mut self, state: &mut State) -> Option<Message> {
+    fn next(&mut self, cell: &Cell, state: &mut State) -> Option<Message> {
         if self.passed.is_empty() {
             return None;
         }
-        state.pop_urgent().or_else(|| self.take(0, state))
+        state.pop_urgent().or_else(|| self.take(0, cell))
     }
 
-    fn take(&mut self, at: usize, state: &mut State) -> Option<Message> {
+    fn take(&mut self, at: usize, cell: &Cell) -> Option<Message> {
         let message = self.passed.remove(at)?;
         if at < self.urgent {
             self.urgent -= 1;
@@ -432,7 +492,7 @@ impl Rest {
                 *mark -= 1;
             }
         }
-        state.set_passed_over(self.passed.len());
+        cell.set_passed_over(self.passed.len());
         Some(message)
     }
 }

@@ -15,6 +15,7 @@ use crate::few::Few;
 use crate::ids::{Number, Place, RefNumber};
 use crate::outbound::Connection;
 use crate::queue::{Message, System};
+use crate::runtime::Runtime;
 use crate::signal::{Dest, Signal, Target};
 
 /// Options of a monitor, as `erlang:monitor/3` takes them.
@@ -270,6 +271,33 @@ impl Cell {
         }
     }
 
+    /// The first half of a call to a local process: this side of a monitor and of an alias that goes with the reply, under one
+    /// lock. How many messages wait in the mailbox.
+    pub(crate) fn prepare_to_ask(&self, target: Number, number: RefNumber) -> usize {
+        let watch = Watch { target, is_alias: true, extra: None };
+        let mut state = self.lock();
+        let relations = state.relations_mut();
+        relations.aliases.insert(number, AliasMode::ReplyDemonitor, false);
+        relations.monitors.0.insert(number, watch);
+        self.len_locked(&state)
+    }
+
+    /// The second half: the other side of the monitor, and the message, under one lock.
+    pub(crate) fn ask(&self, target: Number, number: RefNumber, message: &mut Message) {
+        let asked = self.runtime().table().with(target, |cell| {
+            let mut state = cell.lock();
+            if state.stage() == Stage::Closed {
+                return false;
+            }
+            state.relations_mut().watchers.insert_local(number, self.number());
+            cell.accept_locked(&mut state, message);
+            true
+        });
+        if asked != Some(true) {
+            self.down(number, Term::from(Atom::from_static("noproc")), None);
+        }
+    }
+
     /// Monitors a process that was just born and has not run yet.
     pub(crate) fn monitor_child(&self, child: &Self, options: MonitorOptions) -> Reference {
         let ids = self.runtime().ids();
@@ -364,20 +392,7 @@ impl Cell {
 
     /// The other half of taking a monitor away; not under this process's lock.
     pub(crate) fn tell_demonitored(&self, number: RefNumber, ended: Ended) {
-        let runtime = self.runtime();
-        if let Some((to, connection)) = ended.remote {
-            let ids = runtime.ids();
-            let reference = if ended.is_alias {
-                ids.alias(number, self.number())
-            } else {
-                ids.reference(number)
-            };
-            let signal = Signal::Demonitor { from: self.pid(), to, reference };
-            // Only over the connection it was made on: another one knows nothing of it.
-            runtime.outbound_send_over(&connection, signal);
-        } else {
-            runtime.table().with(ended.target, |target| target.unwatch(number));
-        }
+        self.runtime().tell_demonitored(self.number(), number, ended);
     }
 
     fn unwatch(&self, number: RefNumber) {
@@ -494,5 +509,21 @@ impl Cell {
         for number in lost {
             self.down(number, Term::from(Atom::from_static("noconnection")), Some(connection));
         }
+    }
+}
+
+impl Runtime {
+    /// Tells the target of a monitor that `watcher` does not watch it any longer.
+    pub(crate) fn tell_demonitored(&self, watcher: Number, number: RefNumber, ended: Ended) {
+        let Some((to, connection)) = ended.remote else {
+            self.table().with(ended.target, |target| target.unwatch(number));
+            return;
+        };
+        let ids = self.ids();
+        let reference =
+            if ended.is_alias { ids.alias(number, watcher) } else { ids.reference(number) };
+        let signal = Signal::Demonitor { from: ids.pid(watcher), to, reference };
+        // Only over the connection it was made on: another one knows nothing of it.
+        self.outbound_send_over(&connection, signal);
     }
 }

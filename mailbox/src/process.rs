@@ -10,7 +10,8 @@ use crate::alias::AliasMode;
 use crate::cell::{Cell, Stage};
 use crate::ending;
 use crate::error::{Reason, RegisterError, UnregisterError};
-use crate::mailbox::Mailbox;
+use crate::ids::{Number, Place};
+use crate::mailbox::{Mailbox, WORTH_A_MARK};
 use crate::monitor::MonitorOptions;
 use crate::payload::{CallMessage, Payload};
 use crate::queue::{Message, System};
@@ -371,6 +372,13 @@ impl Process {
     /// [`forget`](Self::forget) gives up.
     pub fn request(&mut self, to: impl Into<Dest>, request: Payload) -> Reference {
         let to = to.into();
+        if let Dest::Pid(pid) = &to
+            && let Place::Here(target) = self.runtime().ids().place(pid)
+            && target != self.cell().number()
+            && !self.is_exiting()
+        {
+            return self.request_here(target, request);
+        }
         let options = MonitorOptions::new().alias(AliasMode::ReplyDemonitor);
         // Before the monitor, whose DOWN may come at once.
         let end = self.mailbox.end();
@@ -384,6 +392,24 @@ impl Process {
             to,
             Payload::call(CallMessage { from: self.pid(), tag: tag.clone(), request }),
         );
+        tag
+    }
+
+    /// The same to another local process.
+    fn request_here(&mut self, target: Number, request: Payload) -> Reference {
+        let (number, tag) = self.runtime().ids().make_alias(self.cell().number());
+        // Nothing that waits before the request is sent can be its answer.
+        if self.cell().prepare_to_ask(target, number) >= WORTH_A_MARK
+            && let Some(end) = self.mailbox.end()
+        {
+            self.mailbox.mark(number, end);
+        }
+        let call = CallMessage { from: self.pid(), tag: tag.clone(), request };
+        let mut message = Message::User(Payload::call(call));
+        if self.extra.is_some() {
+            message = self.traced(message);
+        }
+        self.cell().ask(target, number, &mut message);
         tag
     }
 

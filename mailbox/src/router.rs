@@ -4,7 +4,7 @@ use term::{Atom, Pid, Reference, Term};
 
 use crate::cell::Cell;
 use crate::error::Refused;
-use crate::ids::{Number, Place};
+use crate::ids::{Number, Place, RefNumber};
 use crate::outbound::Connection;
 use crate::payload::Payload;
 use crate::queue::Message;
@@ -53,9 +53,9 @@ impl Runtime {
             Dest::Remote { name, node } if node == *self.node() => self.route_name(&name, message),
             Dest::Remote { name, node } => self.route_away(from, &node, Dest::Name(name), message),
             Dest::Alias(alias) => {
-                if self.ids().is_own_ref(&alias) {
-                    self.route_alias(&alias, message, false);
-                } else {
+                if let Some((number, owner)) = self.ids().alias_owner(&alias) {
+                    self.route_through(number, owner, message, false);
+                } else if !self.ids().is_own_ref(&alias) {
                     let node = alias.node().clone();
                     self.route_away(from, &node, Dest::Alias(alias), message);
                 }
@@ -75,11 +75,21 @@ impl Runtime {
     }
 
     fn route_alias(&self, alias: &Reference, message: &mut Message, priority: bool) {
-        // The process is held, not its slot: ending the alias may reach for another slot.
-        if let Some((number, owner)) = self.ids().alias_owner(alias)
-            && let Some(cell) = self.table().get(owner)
-        {
-            cell.accept_through(number, message, priority);
+        if let Some((number, owner)) = self.ids().alias_owner(alias) {
+            self.route_through(number, owner, message, priority);
+        }
+    }
+
+    fn route_through(
+        &self,
+        number: RefNumber,
+        owner: Number,
+        message: &mut Message,
+        priority: bool,
+    ) {
+        let over = self.table().with(owner, |cell| cell.accept_through(number, message, priority));
+        if let Some(monitor) = over.flatten() {
+            self.tell_demonitored(owner, number, monitor);
         }
     }
 
