@@ -69,6 +69,10 @@ impl Aliases {
     }
 
     #[cfg(test)]
+    #[allow(
+        dead_code,
+        reason = "for the interleavings tests, which build these files as their own"
+    )]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

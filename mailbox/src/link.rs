@@ -120,6 +120,10 @@ impl Links {
     }
 
     #[cfg(test)]
+    #[allow(
+        dead_code,
+        reason = "for the interleavings tests, which build these files as their own"
+    )]
     pub(crate) fn remote_entries(&self) -> usize {
         self.remote.as_ref().map_or(0, |remote| remote.links.len())
     }

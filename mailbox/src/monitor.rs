@@ -87,6 +87,10 @@ struct Extra {
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     local: Few<Number>,
+    #[expect(
+        clippy::box_collection,
+        reason = "8 bytes instead of 48 in every process that only local ones watch"
+    )]
     remote: Option<Box<HashMap<Reference, RemoteWatcher>>>,
 }
 
@@ -129,6 +133,10 @@ impl Monitors {
     }
 
     #[cfg(test)]
+    #[allow(
+        dead_code,
+        reason = "for the interleavings tests, which build these files as their own"
+    )]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -187,6 +195,10 @@ impl Watchers {
     }
 
     #[cfg(test)]
+    #[allow(
+        dead_code,
+        reason = "for the interleavings tests, which build these files as their own"
+    )]
     pub(crate) fn len(&self) -> usize {
         self.local.len() + self.remote.as_ref().map_or(0, |remote| remote.len())
     }

@@ -334,7 +334,7 @@ impl Runtime {
 
 impl Process {
     /// Starts a process as a task; it has this one's group leader (`spawn/1`).
-    pub fn spawn<F, R>(&self, process: impl FnOnce(Process) -> F) -> Pid
+    pub fn spawn<F, R>(&self, process: impl FnOnce(Self) -> F) -> Pid
     where
         F: Future<Output = R> + Send + 'static,
         R: IntoExit + 'static,
@@ -343,7 +343,7 @@ impl Process {
     }
 
     /// Starts a process as a task, linked to this one (`spawn_link/1`).
-    pub fn spawn_link<F, R>(&self, process: impl FnOnce(Process) -> F) -> Pid
+    pub fn spawn_link<F, R>(&self, process: impl FnOnce(Self) -> F) -> Pid
     where
         F: Future<Output = R> + Send + 'static,
         R: IntoExit + 'static,
@@ -352,7 +352,7 @@ impl Process {
     }
 
     /// Starts a process as a task, monitored by this one (`spawn_monitor/1`).
-    pub fn spawn_monitor<F, R>(&self, process: impl FnOnce(Process) -> F) -> (Pid, Reference)
+    pub fn spawn_monitor<F, R>(&self, process: impl FnOnce(Self) -> F) -> (Pid, Reference)
     where
         F: Future<Output = R> + Send + 'static,
         R: IntoExit + 'static,
@@ -376,7 +376,7 @@ impl Process {
     pub fn spawn_with<F, R>(
         &self,
         options: SpawnOptions,
-        process: impl FnOnce(Process) -> F,
+        process: impl FnOnce(Self) -> F,
     ) -> Result<Spawned, SpawnError>
     where
         F: Future<Output = R> + Send + 'static,
@@ -392,7 +392,7 @@ impl Process {
     pub fn spawn_thread_with<R: IntoExit>(
         &self,
         options: SpawnOptions,
-        process: impl FnOnce(Process) -> R + Send + 'static,
+        process: impl FnOnce(Self) -> R + Send + 'static,
     ) -> Result<Spawned, SpawnError> {
         self.runtime().start_thread(Some(self), options, process)
     }

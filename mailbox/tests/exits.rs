@@ -1,4 +1,5 @@
 //! How processes end: by returning, by error, by panic, by signal, with their executor; and that nothing of them is left.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod two_nodes;
 

@@ -1,4 +1,5 @@
 //! Selective receive, bounds, order, payloads that are no terms, crossbeam channels.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 mod two_nodes;
 

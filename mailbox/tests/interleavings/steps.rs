@@ -1,4 +1,5 @@
 //! The scenarios. Each runs a few thousand times, in another order of steps each time.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 use std::sync::Arc;
 

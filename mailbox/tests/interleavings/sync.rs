@@ -1,4 +1,5 @@
 //! The locks and atomics of `src/sync.rs`, under shuttle's scheduler.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 
 pub(crate) use shuttle::sync::atomic;
 use shuttle::sync::{self};

@@ -1,4 +1,5 @@
 //! Two runtimes and a wire between them that carries a signal when the test says so.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends here")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::VecDeque;
