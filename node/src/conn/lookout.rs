@@ -159,7 +159,7 @@ impl Watched {
         let (pending, written) = (seen.pending, seen.written);
         // That nothing was read says nothing here, where nothing reads: the connection's own task judges that.
         let mut ticked = false;
-        if self.ticker.tick(now, seen) == Verdict::SendTick {
+        if matches!(self.ticker.tick(now, seen), Verdict::SendTick | Verdict::PeerSilent) {
             connection.outbox.tick();
             ticked = true;
         }
