@@ -11,10 +11,12 @@ use mailbox::Runtime;
 use term::Atom;
 use tokio::runtime::Handle;
 
-use crate::carrier::{Address, Carrier, Tcp, TcpOptions};
+use crate::admission::{Admission, Network};
+use crate::carrier::{Address, Carrier, Carriers, Tcp, TcpOptions};
 use crate::config::{Config, EpmdMode};
 use crate::conn::{Bounds, Hub, Table};
 use crate::cookie::Cookie;
+use crate::discovery::Discovery;
 use crate::error::StartError;
 use crate::name::NodeName;
 use crate::node::Node;
@@ -37,7 +39,10 @@ pub struct Builder {
     cookies: BTreeMap<String, Cookie>,
     places: BTreeMap<String, Address>,
     settings: Vec<Setting>,
-    carrier: Option<Arc<dyn Carrier>>,
+    carriers: Vec<Arc<dyn Carrier>>,
+    tcp: TcpOptions,
+    discovery: Option<Arc<dyn Discovery>>,
+    admission: Admission,
     bounds: Bounds,
     tick_intensity: u32,
 }
@@ -52,7 +57,10 @@ impl Builder {
             cookies: BTreeMap::new(),
             places: BTreeMap::new(),
             settings: Vec::new(),
-            carrier: None,
+            carriers: Vec::new(),
+            tcp: TcpOptions::default(),
+            discovery: None,
+            admission: Admission::default(),
             bounds: Bounds { busy: BUSY, most: 0, unread: UNREAD },
             tick_intensity: DEFAULT_NET_TICKINTENSITY,
         }
@@ -160,9 +168,35 @@ impl Builder {
         self
     }
 
-    /// Another transmission channel in place of TCP.
+    /// A transmission channel. Without one the node speaks TCP; the first takes its place, and each further one is another
+    /// listener and another way to peers. Which of them leads to a peer: see [`Carrier`].
     pub fn carrier(mut self, carrier: impl Carrier) -> Self {
-        self.carrier = Some(Arc::new(carrier));
+        self.carriers.push(Arc::new(carrier));
+        self
+    }
+
+    /// What can be set about TCP beyond [`Builder::interface`] and [`Builder::ports`], which go before what `options` say of them.
+    pub fn tcp(mut self, options: TcpOptions) -> Self {
+        self.tcp = options;
+        self
+    }
+
+    /// What knows where nodes listen, in place of epmd.
+    pub fn discovery(mut self, discovery: impl Discovery) -> Self {
+        self.discovery = Some(Arc::new(discovery));
+        self
+    }
+
+    /// Allows connections with a node (`a@host`), or with every node of a host (`host`), and with no others but those that are
+    /// allowed too; as `net_kernel:allow/1`. Over TLS the peer's certificate must then be for the host of its name.
+    pub fn allow(mut self, node_or_host: &str) -> Self {
+        self.admission.allow(node_or_host);
+        self
+    }
+
+    /// Listens to callers from this network, and to none from networks that are not allowed too.
+    pub fn allow_network(mut self, network: Network) -> Self {
+        self.admission.allow_network(network);
         self
     }
 
@@ -184,6 +218,11 @@ impl Builder {
         for setting in self.settings {
             setting(&mut config);
         }
+        if let Some(port) =
+            self.discovery.as_ref().and_then(|known| known.listen_port(&config.name))
+        {
+            config.ports = port..=port;
+        }
         config.check()?;
         let flags = Flags::offer(!config.hidden, config.switched_off)
             .map_err(|error| StartError::Setting(error.to_string()))?;
@@ -192,14 +231,20 @@ impl Builder {
         let (handle, own_runtime) = async_runtime()?;
         let _context = handle.enter();
         let bounds = Bounds { most: config.limits.outbound, ..self.bounds };
-        let carrier = self.carrier.unwrap_or_else(|| Arc::new(Tcp::new(tcp_options(&config))));
+        let carriers = if self.carriers.is_empty() {
+            vec![Arc::new(Tcp::new(tcp_options(self.tcp, &config))) as Arc<dyn Carrier>]
+        } else {
+            self.carriers
+        };
         let runtime = Runtime::new(own.clone(), local.creation);
         let hub = Hub {
             table: Table::new(own, bounds),
             local,
             cookies: by_name(self.cookies)?,
             places: by_name(self.places)?,
-            carrier,
+            carriers: Carriers::new(carriers),
+            discovery: self.discovery,
+            admission: self.admission,
             runtime,
             exports: Arc::default(),
             handle: handle.clone(),
@@ -222,12 +267,12 @@ impl fmt::Debug for Builder {
     }
 }
 
-fn tcp_options(config: &Config) -> TcpOptions {
+fn tcp_options(options: TcpOptions, config: &Config) -> TcpOptions {
     TcpOptions {
         interface: config.interface,
         ports: config.ports.clone(),
         backlog: i32::try_from(config.limits.backlog).unwrap_or(i32::MAX),
-        ..TcpOptions::default()
+        ..options
     }
 }
 

@@ -95,6 +95,17 @@ pub enum StartError {
         /// What the operating system said.
         error: io::Error,
     },
+    /// A carrier cannot listen.
+    #[error("cannot listen over {carrier}: {error}")]
+    Carrier {
+        /// The carrier's name.
+        carrier: &'static str,
+        /// What the operating system, or the carrier, said.
+        error: io::Error,
+    },
+    /// What stands in epmd's place did not take the node.
+    #[error("the node cannot be made known to others: {0}")]
+    NotAnnounced(io::Error),
     /// Settings that contradict one another or the protocol.
     #[error("{0}")]
     Setting(String),

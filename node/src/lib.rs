@@ -26,6 +26,7 @@
 //! | --- | --- |
 //! | `node`, `processes`, `builder`, [`config`], [`error`] | the node, what it does with processes, its settings, why it does not start |
 //! | [`name`], [`cookie`] | who we are, what we share |
+//! | [`discovery`], [`admission`] | what may stand in epmd's place; who may be a peer |
 //! | [`epmd`] | who listens on which port: asking, registering, serving |
 //! | [`carrier`] | the transmission channel |
 //! | [`proto`] | the distribution protocol without I/O: bytes in, events and bytes out |
@@ -54,10 +55,12 @@
 //! writes and ticks even when all of them compute. What computes for long is better a thread of its own
 //! ([`Node::spawn_thread`]).
 
+pub mod admission;
 pub mod bridge;
 pub mod carrier;
 pub mod config;
 pub mod cookie;
+pub mod discovery;
 pub mod epmd;
 pub mod error;
 pub mod name;

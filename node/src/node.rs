@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::builder::Builder;
-use crate::carrier::Address;
+use crate::carrier::{Address, Carrier};
 use crate::conn::{self, ConnectError, ConnectionInfo, DownReason, Hub, NodeEvents, ToPeers};
 use crate::epmd::{EpmdKind, Registration};
 use crate::error::StartError;
@@ -39,9 +39,15 @@ struct Life {
 
 /// What is open while peers can come in.
 struct Door {
+    /// One a carrier, in their order.
+    leaves: Vec<Leaf>,
+    registration: Option<Registration>,
+}
+
+/// One listener.
+struct Leaf {
     address: Address,
     accepting: AbortHandle,
-    registration: Option<Registration>,
 }
 
 impl Drop for Life {
@@ -54,7 +60,7 @@ impl Drop for Life {
     }
 }
 
-impl Drop for Door {
+impl Drop for Leaf {
     fn drop(&mut self) {
         self.accepting.abort();
     }
@@ -114,52 +120,84 @@ impl Node {
     /// If the ports are taken, epmd refuses the name, or there is no epmd where one was asked for; the door is closed again then.
     pub async fn listen(&self) -> Result<(), StartError> {
         let config = &self.hub.config;
-        let carrier = &self.hub.carrier;
-        let listener = match carrier.listen(config.name.as_str()).await {
-            Ok(listener) => listener,
-            Err(error) => return Err(self.cannot_listen(error)),
-        };
-        let address = listener.address();
+        let mut listeners = Vec::new();
+        for carrier in self.hub.carriers.iter() {
+            match carrier.listen(config.name.as_str()).await {
+                Ok(listener) => listeners.push((carrier.clone(), listener)),
+                Err(error) => return Err(self.cannot_listen(&**carrier, error)),
+            }
+        }
         // Callers wait in the backlog until the name is ours: who is refused by epmd must not have answered anybody.
-        let registration = match address.port() {
-            Some(port) => Some(Registration::announce(config, port).await?),
+        let port = listeners.iter().find_map(|(_, listener)| listener.address().port());
+        let registration = match port {
+            Some(port) => self.announce(port).await?,
             None => None,
         };
-        let hub = self.hub.clone();
-        let greet = move |incoming| conn::accept(hub.clone(), incoming);
-        let accepting = self.hub.handle.spawn(conn::accept_loop(listener, greet)).abort_handle();
-        tracing::info!(
-            target: "cnode::conn",
-            name = %config.name, %address, carrier = carrier.name(),
-            epmd = registration.as_ref().map(|registration| tracing::field::display(registration.kind())),
-            epmd_creation = registration.as_ref().map(Registration::creation),
-            creation = self.creation(),
-            "listening"
-        );
-        *self.door() = Some(Door { address, accepting, registration });
+        let mut leaves = Vec::new();
+        for (carrier, listener) in listeners {
+            let address = listener.address();
+            tracing::info!(
+                target: "cnode::conn",
+                name = %config.name, %address, carrier = carrier.name(), creation = self.creation(), "listening"
+            );
+            warn_if_open(&*carrier, &address);
+            let (hub, prefix) = (self.hub.clone(), carrier.handshake_prefix());
+            let greet = move |incoming| conn::accept(hub.clone(), incoming, prefix);
+            let accepting =
+                self.hub.handle.spawn(conn::accept_loop(listener, greet)).abort_handle();
+            leaves.push(Leaf { address, accepting });
+        }
+        *self.door() = Some(Door { leaves, registration });
         Ok(())
     }
 
-    fn cannot_listen(&self, error: std::io::Error) -> StartError {
+    /// Tells those who map names to ports.
+    async fn announce(&self, port: u16) -> Result<Option<Registration>, StartError> {
+        let config = &self.hub.config;
+        if let Some(discovery) = &self.hub.discovery {
+            let told = discovery.announce(&config.name, port).await;
+            return told.map(|()| None).map_err(StartError::NotAnnounced);
+        }
+        let registration = Registration::announce(config, port).await?;
+        tracing::info!(
+            target: "cnode::conn",
+            name = %config.name, port, epmd = %registration.kind(), creation = registration.creation(), "registered"
+        );
+        Ok(Some(registration))
+    }
+
+    fn cannot_listen(&self, carrier: &dyn Carrier, error: std::io::Error) -> StartError {
         let config = &self.hub.config;
         let (low, high) = (*config.ports.start(), *config.ports.end());
-        if error.kind() == std::io::ErrorKind::AddrInUse && low != 0 {
-            StartError::PortsExhausted { low, high, interface: config.interface }
-        } else {
-            StartError::Listen { at: config.interface.to_string(), error }
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse if low != 0 => {
+                StartError::PortsExhausted { low, high, interface: config.interface }
+            }
+            std::io::ErrorKind::AddrNotAvailable => {
+                StartError::Listen { at: config.interface.to_string(), error }
+            }
+            _ => StartError::Carrier { carrier: carrier.name(), error },
         }
     }
 
     /// The port that peers connect to; `None` before [`Node::listen`], or with a carrier that has no ports.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.door().as_ref()?.address.port()
+        self.door().as_ref()?.leaves.iter().find_map(|leaf| leaf.address.port())
     }
 
-    /// Where peers connect to; `None` before [`Node::listen`].
+    /// Where peers connect to, over the first carrier; `None` before [`Node::listen`].
     #[must_use]
     pub fn address(&self) -> Option<Address> {
-        self.door().as_ref().map(|door| door.address.clone())
+        self.addresses().into_iter().next()
+    }
+
+    /// Where peers connect to, one address a carrier; none before [`Node::listen`].
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Address> {
+        let door = self.door();
+        let leaves = door.iter().flat_map(|door| &door.leaves);
+        leaves.map(|leaf| leaf.address.clone()).collect()
     }
 
     /// Which epmd knows this node now. With [`EpmdMode::Auto`](crate::EpmdMode) it may change in a node's life.
@@ -236,7 +274,10 @@ impl Node {
     pub async fn stop(&self) {
         let door = self.door().take();
         if let Some(mut door) = door {
-            door.accepting.abort();
+            door.leaves.clear();
+            if let Some(discovery) = &self.hub.discovery {
+                discovery.withdraw(&self.hub.config.name).await;
+            }
             if let Some(registration) = door.registration.take() {
                 registration.withdraw().await;
             }
@@ -264,6 +305,20 @@ impl std::fmt::Debug for Node {
             .field("name", self.name())
             .field("creation", &self.creation())
             .finish_non_exhaustive()
+    }
+}
+
+/// Said once a start: whoever can read or change what goes over the network needs no cookie.
+fn warn_if_open(carrier: &dyn Carrier, address: &Address) {
+    if let Address::Socket(socket) = address
+        && !socket.ip().is_loopback()
+        && !carrier.is_private()
+    {
+        tracing::warn!(
+            target: "cnode::conn", %address,
+            "listening beyond this machine without TLS: whoever can see the traffic can read it and take connections over. \
+             Use TLS, or an --interface that only trusted hosts reach"
+        );
     }
 }
 

@@ -144,7 +144,7 @@ async fn frames_before_the_cookie_is_proved_deliver_nothing() -> Result<()> {
     let mut me = node.attach()?;
     node.register("me", &me.pid())?;
     node.listen().await?;
-    let mut channel = memory.connect(&peer::at(&node)?).await?;
+    let mut channel = memory.connect("victim@here", &peer::at(&node)?).await?;
     let send = term!({ (6), (pid("bad@here")), (Atom::from_static("")), 'me });
     let early = frame(&send, Some(&[131, 97, 1]));
     channel.writer.write_all(&u32::try_from(early.len())?.to_be_bytes()).await?;
@@ -162,7 +162,7 @@ async fn who_offers_a_name_and_stalls_holds_up_nobody_of_that_name() -> Result<(
     let node = in_memory(&memory).await?;
     let mut squatters = Vec::new();
     for _ in 0..20 {
-        let mut channel = memory.connect(&peer::at(&node)?).await?;
+        let mut channel = memory.connect("victim@here", &peer::at(&node)?).await?;
         let name = b"friend@here";
         let mut message = vec![b'N'];
         message.extend_from_slice(&Flags::offered().bits().to_be_bytes());

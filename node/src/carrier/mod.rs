@@ -15,6 +15,8 @@
 
 pub mod tcp;
 
+mod choice;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -27,10 +29,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use crate::proto::frame::Prefix;
 pub use tcp::{Tcp, TcpOptions};
 
+pub(crate) use choice::{Carriers, Route};
+
 /// What an asynchronous method of these traits returns: boxed, so that carriers can be chosen at run time.
 pub type Promise<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// A way of carrying bytes between nodes.
+///
+/// A node may have several: it then listens on all of them, and dials a peer over the first that knows where the peer is
+/// ([`Carrier::locate`]), else over the first that understands the address that epmd gave ([`Carrier::reaches`]).
 pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// The name for logs and for the ready line: `tcp`, `tls`, `local`.
     fn name(&self) -> &'static str;
@@ -46,8 +53,20 @@ pub trait Carrier: fmt::Debug + Send + Sync + 'static {
     /// The listener is open when the promise resolves: a peer that connects from then on waits in its backlog.
     fn listen<'a>(&'a self, node: &'a str) -> Promise<'a, io::Result<Box<dyn Listener>>>;
 
-    /// Connects to a listener.
-    fn connect<'a>(&'a self, to: &'a Address) -> Promise<'a, io::Result<Channel>>;
+    /// Connects to the listener of `node` at `to`. A carrier that can tell who answers checks that it is `node`'s host.
+    fn connect<'a>(&'a self, node: &'a str, to: &'a Address) -> Promise<'a, io::Result<Channel>>;
+
+    /// Whether [`Carrier::connect`] understands an address of this kind.
+    fn reaches(&self, address: &Address) -> bool {
+        let _ = address;
+        true
+    }
+
+    /// Whether those who can see or reach the channel's bytes are kept from reading and changing them. A node that listens
+    /// beyond its own machine on a channel without that warns of it when it starts.
+    fn is_private(&self) -> bool {
+        false
+    }
 
     /// Where `node` listens, when that follows from its name; `None` when somebody else (epmd) must be asked.
     fn locate(&self, node: &str) -> Option<Address> {

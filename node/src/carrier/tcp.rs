@@ -90,7 +90,7 @@ impl Carrier for Tcp {
         })
     }
 
-    fn connect<'a>(&'a self, to: &'a Address) -> Promise<'a, io::Result<Channel>> {
+    fn connect<'a>(&'a self, _node: &'a str, to: &'a Address) -> Promise<'a, io::Result<Channel>> {
         Box::pin(async move {
             let Address::Socket(to) = to else {
                 return Err(io::Error::new(
@@ -102,6 +102,10 @@ impl Carrier for Tcp {
             buffer_sizes(&SockRef::from(&socket), &self.options)?;
             channel(socket.connect(*to).await?, *to, &self.options)
         })
+    }
+
+    fn reaches(&self, address: &Address) -> bool {
+        matches!(address, Address::Socket(_))
     }
 }
 
@@ -206,7 +210,7 @@ mod tests {
     async fn carries_bytes_both_ways(tcp: Tcp) -> io::Result<()> {
         let mut listener = tcp.listen("a@localhost").await?;
         let address = listener.address();
-        let (near, far) = tokio::join!(tcp.connect(&address), listener.accept());
+        let (near, far) = tokio::join!(tcp.connect("a@localhost", &address), listener.accept());
         let (mut near, mut far) = (near?, far?.channel.await?);
         near.writer.write_all(b"there").await?;
         far.writer.write_all(b"back").await?;

@@ -15,7 +15,7 @@ use super::hub::Hub;
 use super::table::{Attempt, Task, Unclaimed};
 use super::writer::{self, Pen};
 use super::{lookout, reader};
-use crate::carrier::{Address, Channel, Incoming};
+use crate::carrier::{Address, Channel, Incoming, Prefix, Route};
 use crate::proto::handshake::HandshakeError;
 use crate::proto::handshake::acceptor::Decision;
 use crate::proto::tick::{Ticker, Verdict};
@@ -27,10 +27,10 @@ const DRAIN: Duration = Duration::from_secs(1);
 const LAST_NEWS: Duration = Duration::from_millis(50);
 
 /// A stranger came in.
-pub(crate) async fn accept(hub: Arc<Hub>, incoming: Incoming) {
+pub(crate) async fn accept(hub: Arc<Hub>, incoming: Incoming, prefix: Prefix) {
     let from = incoming.peer.clone();
     let deadline = Instant::now() + hub.config.handshake_timeout;
-    match timeout_at(deadline, prove(&hub, incoming)).await {
+    match timeout_at(deadline, prove(&hub, incoming, prefix)).await {
         Ok(Ok((connection, talk, ack))) => begin(hub, connection, talk, Some(ack)),
         Ok(Err(failure)) => {
             hub.refused.fetch_add(1, Ordering::Relaxed);
@@ -48,14 +48,20 @@ pub(crate) async fn accept(hub: Arc<Hub>, incoming: Incoming) {
 async fn prove(
     hub: &Arc<Hub>,
     incoming: Incoming,
+    prefix: Prefix,
 ) -> Result<(Arc<Connection>, Talk, Vec<u8>), Refusal> {
     let from = incoming.peer.clone();
-    let mut talk =
-        Talk::new(incoming.channel.await.map_err(Broken::Io)?, hub.carrier.handshake_prefix());
+    if !hub.admission.admits_caller(&from) {
+        return Err(Refusal::ForeignNetwork);
+    }
+    let channel = incoming.channel.await.map_err(Broken::Io)?;
+    let identity = channel.identity.clone();
+    let mut talk = Talk::new(channel, prefix);
     let caller = talk.caller(hub.local.clone()).await?;
     let decision = match (caller.claimed_name(), caller.wanted_host()) {
-        (Some(name), _) if !hub.admits(name) => Decision::Refuse,
+        (Some(name), _) if !hub.admits(name, &identity) => Decision::Refuse,
         (Some(name), _) => greet(hub, name).await,
+        (None, Some(host)) if !hub.admits(host, &identity) => Decision::Refuse,
         (None, Some(host)) => hub.name_for_guest(host),
         (None, None) => Decision::Refuse,
     };
@@ -92,6 +98,10 @@ pub(crate) enum Refusal {
     Unclaimed(#[from] Unclaimed),
     #[error("{0}")]
     NotFound(String),
+    #[error("no caller from there is listened to: it is in none of the networks that are allowed")]
+    ForeignNetwork,
+    #[error("it is not among the nodes that are allowed")]
+    NotAllowed,
     #[error("cannot connect to {address}: {source}")]
     Unreachable { address: Address, source: std::io::Error },
     #[error("no answer within {0:?}")]
@@ -132,12 +142,15 @@ async fn call(
     node: &Atom,
     attempt: Attempt,
 ) -> Result<(Arc<Connection>, Talk), Refusal> {
-    let address = hub.locate(node).await?;
-    let channel = match hub.carrier.connect(&address).await {
+    if !hub.admits(node, &[]) {
+        return Err(Refusal::NotAllowed);
+    }
+    let Route { carrier, address } = hub.locate(node).await?;
+    let channel = match carrier.connect(node.as_str(), &address).await {
         Ok(channel) => channel,
         Err(source) => return Err(Refusal::Unreachable { address, source }),
     };
-    let mut talk = Talk::new(channel, hub.carrier.handshake_prefix());
+    let mut talk = Talk::new(channel, carrier.handshake_prefix());
     let cookie = hub.cookie_for(node);
     let still_wanted = || hub.table.is_pending(node, attempt);
     let dialled = talk.call(&hub.local, node, cookie.bytes(), still_wanted).await?;

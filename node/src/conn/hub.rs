@@ -13,9 +13,11 @@ use super::driver::{self, Refusal};
 use super::events::DownReason;
 use super::outbox::{Bounds, Refused};
 use super::table::{Attempt, Begun, Full, Table, Task, Unclaimed};
-use crate::carrier::{Address, Carrier};
+use crate::admission::Admission;
+use crate::carrier::{Address, Carriers, Route};
 use crate::config::{Config, EpmdMode};
 use crate::cookie::Cookie;
+use crate::discovery::Discovery;
 use crate::epmd;
 use crate::export::Exports;
 use crate::proto::handshake::acceptor::Decision;
@@ -39,7 +41,10 @@ pub(crate) struct Hub {
     pub(crate) cookies: HashMap<Atom, Cookie>,
     /// Where peers are that need no asking.
     pub(crate) places: HashMap<Atom, Address>,
-    pub(crate) carrier: Arc<dyn Carrier>,
+    pub(crate) carriers: Carriers,
+    /// What is asked in place of epmd.
+    pub(crate) discovery: Option<Arc<dyn Discovery>>,
+    pub(crate) admission: Admission,
     pub(crate) runtime: Runtime,
     pub(crate) exports: Arc<Exports>,
     pub(crate) handle: Handle,
@@ -52,10 +57,9 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    /// Whether a peer of this name may connect at all.
-    pub(crate) fn admits(&self, name: &Atom) -> bool {
-        let _ = name;
-        true
+    /// Whether a peer of this name may connect at all, whose channel proved `identity`.
+    pub(crate) fn admits(&self, name: &Atom, identity: &[String]) -> bool {
+        self.admission.admits_node(name.as_str(), identity)
     }
 
     /// A name for a caller that wants one, as `erl -sname undefined` does.
@@ -74,29 +78,35 @@ impl Hub {
         self.cookies.get(node).unwrap_or(&self.config.cookie).clone()
     }
 
-    /// Where `node` listens: told at start, or following from its name, or known to its host's epmd.
-    pub(crate) async fn locate(&self, node: &Atom) -> Result<Address, Refusal> {
+    /// The way to `node`: told at start, or following from its name, or known to its host's epmd or what is in epmd's place.
+    pub(crate) async fn locate(&self, node: &Atom) -> Result<Route, Refusal> {
         let (alive, host) = self
             .config
             .name
             .split_peer(node.as_str())
             .map_err(|error| Refusal::NotFound(error.to_string()))?;
         if let Some(place) = self.places.get(node) {
-            return Ok(place.clone());
+            return self.carriers.route_to(place.clone());
         }
-        if let Some(place) = self.carrier.locate(node.as_str()) {
-            return Ok(place);
+        if let Some(route) = self.carriers.locate(node.as_str()) {
+            return Ok(route);
+        }
+        let family = epmd::Family::of(self.config.interface);
+        if let Some(discovery) = &self.discovery {
+            return match discovery.locate(alive, host, family).await {
+                Ok(address) => self.carriers.route_to(address.into()),
+                Err(error) => Err(Refusal::NotFound(error.to_string())),
+            };
         }
         if self.config.epmd == EpmdMode::None {
             return Err(Refusal::NotFound(format!(
                 "epmd is off, and nobody has said where {node} listens: give its host and port"
             )));
         }
-        let family = epmd::Family::of(self.config.interface);
         let client =
             epmd::Client::new(self.config.epmd_port).with_timeout(self.config.handshake_timeout);
         match client.locate(alive, host, family).await {
-            Ok(address) => Ok(address.into()),
+            Ok(address) => self.carriers.route_to(address.into()),
             Err(error) => Err(Refusal::NotFound(error.to_string())),
         }
     }

@@ -35,7 +35,7 @@ pub use events::{DownReason, NodeEvent, NodeEvents, NodeKind};
 pub use hub::ConnectError;
 
 pub(crate) use door::accept_loop;
-pub(crate) use driver::accept;
+pub(crate) use driver::{Refusal, accept};
 pub(crate) use hub::{Hub, ToPeers};
 pub(crate) use keeper::keep;
 pub(crate) use outbox::Bounds;

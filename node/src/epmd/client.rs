@@ -257,7 +257,7 @@ impl Client {
 }
 
 /// The addresses of a host, of one family; an IP address is its own.
-async fn resolve(host: &str, family: Family) -> io::Result<Vec<IpAddr>> {
+pub(crate) async fn resolve(host: &str, family: Family) -> io::Result<Vec<IpAddr>> {
     let found = tokio::net::lookup_host((host, 0)).await?;
     let mut addresses: Vec<IpAddr> = Vec::new();
     for address in

@@ -14,6 +14,7 @@ mod registration;
 mod server;
 mod table;
 
+pub(crate) use client::resolve;
 pub use client::{Client, EpmdFailure, Family, LocateError};
 pub use registration::{EpmdKind, Registration};
 pub use server::Server;

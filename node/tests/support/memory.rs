@@ -37,7 +37,7 @@ impl Carrier for Memory {
         Box::pin(async { Ok(Box::new(door) as Box<dyn Listener>) })
     }
 
-    fn connect<'a>(&'a self, to: &'a Address) -> Promise<'a, io::Result<Channel>> {
+    fn connect<'a>(&'a self, _: &'a str, to: &'a Address) -> Promise<'a, io::Result<Channel>> {
         Box::pin(async move {
             let (near, far) = duplex(64 * 1024);
             let doors = self.doors.lock().unwrap_or_else(PoisonError::into_inner);

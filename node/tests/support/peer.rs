@@ -24,7 +24,7 @@ pub async fn connect(
     name: &str,
     flags: Flags,
 ) -> Result<Peer> {
-    let channel = carrier.connect(to).await?;
+    let channel = carrier.connect(node, to).await?;
     let mut peer = Peer { channel, deframer: Deframer::handshake(Prefix::Two) };
     let local = LocalNode { name: Atom::new(name)?, creation: 77, flags };
     let (machine, first) = Initiator::new(&local, Atom::new(node)?, b"secret", 4711);
