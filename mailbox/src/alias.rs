@@ -2,7 +2,7 @@
 
 use term::Reference;
 
-use crate::cell::{Cell, Stage};
+use crate::cell::{Cell, Sleeper, Stage};
 use crate::few::Few;
 use crate::ids::RefNumber;
 use crate::monitor::Ended;
@@ -100,28 +100,31 @@ impl Cell {
     }
 
     /// A message has come through an alias; it stays where it is if that is not active. What is given back is the monitor that
-    /// ended with it, of which its target is still to be told, without any lock.
+    /// ended with it, of which its target is still to be told, without any lock, and then who is to be woken.
+    #[inline]
     pub(crate) fn accept_through(
         &self,
         number: RefNumber,
         message: &mut Message,
         priority: bool,
-    ) -> Option<Ended> {
+    ) -> (Option<Ended>, Sleeper) {
         let mut state = self.lock();
-        if state.stage() != Stage::Alive {
-            return None;
-        }
-        let alias = state.known_relations_mut()?.aliases.used(number)?;
+        let alias = match state.known_relations_mut() {
+            Some(relations) => relations.aliases.used(number),
+            None => None,
+        };
+        let Some(alias) = alias.filter(|_| state.stage() == Stage::Alive) else {
+            return (None, Sleeper::NOBODY);
+        };
         let monitor = match alias.mode {
             AliasMode::ReplyDemonitor => Self::replied(&mut state, number),
             _ => None,
         };
         if priority && alias.priority {
             self.push_urgent(&mut state, std::mem::replace(message, Message::Wake));
-        } else {
-            self.accept_locked(&mut state, message);
+            return (monitor, Sleeper::NOBODY);
         }
-        monitor
+        (monitor, self.accept_locked(&mut state, message))
     }
 
     /// Whether a priority exit signal through this alias goes ahead: `None` if it is not active. No alias ends with one, as

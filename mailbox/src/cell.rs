@@ -93,6 +93,22 @@ pub(crate) struct Relations {
     bound: Option<BoundState>,
 }
 
+/// A receiver to be woken, best when its lock is free again: it may run on another worker at once, and would only wait there.
+#[derive(Debug)]
+#[must_use = "a receiver that is not woken sleeps on"]
+pub(crate) struct Sleeper(Option<Waker>);
+
+impl Sleeper {
+    pub(crate) const NOBODY: Self = Self(None);
+
+    #[inline(always)]
+    pub(crate) fn wake(self) {
+        if let Some(waker) = self.0 {
+            waker.wake();
+        }
+    }
+}
+
 /// What a closed process leaves to be told to others, and to be dropped outside its lock.
 #[derive(Debug)]
 pub(crate) struct Remains {
@@ -183,20 +199,25 @@ impl Cell {
     #[inline(always)]
     pub(crate) fn accept(&self, message: &mut Message) {
         match self.channel() {
-            None => self.accept_locked(&mut self.lock(), message),
+            None => {
+                let sleeper = self.accept_locked(&mut self.lock(), message);
+                sleeper.wake();
+            }
             Some(channel) => self.accept_in_channel(channel, message),
         }
     }
 
     /// The same for who holds the lock. What stays in `message` is to be dropped without it: that may tell a connection.
     #[inline(always)]
-    pub(crate) fn accept_locked(&self, state: &mut State, message: &mut Message) {
+    pub(crate) fn accept_locked(&self, state: &mut State, message: &mut Message) -> Sleeper {
         if state.stage != Stage::Alive {
-            return;
+            return Sleeper::NOBODY;
         }
         let bound = state.relations.as_ref().is_some_and(|relations| relations.bound.is_some());
         if !bound || self.make_room(state, message) {
-            self.push_from(state, message);
+            self.push_from(state, message)
+        } else {
+            Sleeper::NOBODY
         }
     }
 
@@ -207,7 +228,8 @@ impl Cell {
         }
         if channel.is_bounded() {
             // A bound is exact only under the lock.
-            self.accept_locked(&mut self.lock(), message);
+            let sleeper = self.accept_locked(&mut self.lock(), message);
+            sleeper.wake();
         } else if channel.push(mem::replace(message, Message::Wake)) {
             self.wake(&mut self.lock());
         }
@@ -253,23 +275,21 @@ impl Cell {
 
     /// Puts a message at the end of the queue whatever its bound; the process is alive.
     pub(crate) fn push(&self, state: &mut State, mut message: Message) {
-        self.push_from(state, &mut message);
+        self.push_from(state, &mut message).wake();
     }
 
     #[inline(always)]
-    fn push_from(&self, state: &mut State, message: &mut Message) {
+    fn push_from(&self, state: &mut State, message: &mut Message) -> Sleeper {
         match self.channel() {
-            None => {
-                state.queue.push(message);
-                self.wake(state);
-            }
+            None => state.queue.push(message),
             Some(channel) => {
-                if channel.push(mem::replace(message, Message::Wake)) {
-                    state.waiting = true;
-                    self.wake(state);
+                if !channel.push(mem::replace(message, Message::Wake)) {
+                    return Sleeper::NOBODY;
                 }
+                state.waiting = true;
             }
         }
+        self.sleeper(state)
     }
 
     /// Puts a message ahead of the ordinary ones, behind other urgent ones.
@@ -289,22 +309,24 @@ impl Cell {
         self.wake(state);
     }
 
-    /// Wakes the receiver if it sleeps. Under the lock: a task's waker only schedules it, and on this same worker, so
-    /// that it runs when the lock is free again.
-    #[inline]
-    fn wake(&self, state: &mut State) {
+    /// The receiver, if it sleeps; whoever takes it has to wake it.
+    #[inline(always)]
+    fn sleeper(&self, state: &mut State) -> Sleeper {
         if !state.waiting {
-            return;
+            return Sleeper::NOBODY;
         }
         state.waiting = false;
         self.calm.store(false, Ordering::Relaxed);
         if let Some(relations) = state.relations.as_mut()
             && let Some(waker) = relations.inner_waker.take()
         {
-            waker.wake();
-        } else if let Some(waker) = &state.waker {
-            waker.wake_by_ref();
+            return Sleeper(Some(waker));
         }
+        Sleeper(state.waker.clone())
+    }
+
+    fn wake(&self, state: &mut State) {
+        self.sleeper(state).wake();
     }
 
     /// Sets the process on its way out: its code is stopped at its next await or receive.

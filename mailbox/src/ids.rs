@@ -100,9 +100,7 @@ impl Ids {
     pub(crate) fn alias(&self, number: RefNumber, owner: Number) -> Reference {
         let [low, middle, high] = spread(number);
         let words = [low, middle, high, owner.id(), owner.serial()];
-        Reference::new(self.node.clone(), self.creation, &words).unwrap_or_else(|_| {
-            Reference::from_words(self.node.clone(), self.creation, spread(number))
-        })
+        Reference::from_words(self.node.clone(), self.creation, words)
     }
 
     /// The plain reference of this number again.
@@ -143,13 +141,18 @@ fn same(one: &Atom, other: &Atom) -> bool {
     if one.len() != other.len() {
         return false;
     }
-    let (ones, rest) = one.as_chunks::<8>();
-    let (others, other_rest) = other.as_chunks::<8>();
-    let chunks = ones
-        .iter()
-        .zip(others)
-        .all(|(one, other)| u64::from_ne_bytes(*one) == u64::from_ne_bytes(*other));
-    chunks && rest.iter().zip(other_rest).all(|(one, other)| one == other)
+    match one.len() {
+        8..=16 => same_ends::<8>(one, other),
+        17..=32 => same_ends::<16>(one, other),
+        _ => one == other,
+    }
+}
+
+/// Whether the first `N` bytes and the last `N` are: all of them, where there are `N` to twice as many.
+#[inline(always)]
+fn same_ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk::<N>()
+        && one.last_chunk::<N>() == other.last_chunk::<N>()
 }
 
 /// Only 18 bits of a reference's first word count (erl_ext_dist, NEW_REFERENCE_EXT).

@@ -150,6 +150,13 @@ pub(crate) struct Ended {
     remote: Option<(Target, Connection)>,
 }
 
+impl Ended {
+    /// Whether it was a monitor of that local process.
+    pub(crate) fn is_of(&self, target: Number) -> bool {
+        self.target == target && self.remote.is_none()
+    }
+}
+
 impl Watch {
     fn remote(&self) -> Option<&(Target, Connection)> {
         self.extra.as_ref()?.remote.as_ref()
@@ -299,14 +306,14 @@ impl Cell {
         let asked = self.runtime().table().with(target, |cell| {
             let mut state = cell.lock();
             if state.stage() == Stage::Closed {
-                return false;
+                return None;
             }
             state.relations_mut().watchers.insert_local(number, self.number());
-            cell.accept_locked(&mut state, message);
-            true
+            Some(cell.accept_locked(&mut state, message))
         });
-        if asked != Some(true) {
-            self.down(number, Term::from(Atom::from_static("noproc")), None);
+        match asked.flatten() {
+            Some(sleeper) => sleeper.wake(),
+            None => self.down(number, Term::from(Atom::from_static("noproc")), None),
         }
     }
 
@@ -407,7 +414,7 @@ impl Cell {
         self.runtime().tell_demonitored(self.number(), number, ended);
     }
 
-    fn unwatch(&self, number: RefNumber) {
+    pub(crate) fn unwatch(&self, number: RefNumber) {
         if let Some(relations) = self.lock().known_relations_mut() {
             relations.watchers.local.remove(number);
         }

@@ -117,18 +117,21 @@ impl Payload {
 
     /// `{'$gen_call', {From, [alias | Tag]}, Request}`.
     #[must_use]
+    #[inline]
     pub fn call(call: CallMessage) -> Self {
         Self(Form::Call(Box::new(call)))
     }
 
     /// `{'$gen_cast', Request}`.
     #[must_use]
+    #[inline]
     pub fn cast(request: Self) -> Self {
         Self(Form::Cast(Box::new(request)))
     }
 
     /// `{[alias | Tag], Reply}`.
     #[must_use]
+    #[inline]
     pub fn reply(reply: ReplyMessage) -> Self {
         Self(Form::Reply(Box::new(reply)))
     }
@@ -138,6 +141,7 @@ impl Payload {
     ///
     /// # Errors
     /// The payload, if it is anything else.
+    #[inline]
     pub fn into_call(self) -> Result<CallMessage, Self> {
         match self.0 {
             Form::Call(call) => Ok(*call),
@@ -149,6 +153,7 @@ impl Payload {
     ///
     /// # Errors
     /// The payload, if it is anything else.
+    #[inline]
     pub fn into_cast(self) -> Result<Self, Self> {
         match self.0 {
             Form::Cast(request) => Ok(*request),
@@ -160,6 +165,7 @@ impl Payload {
     ///
     /// # Errors
     /// The payload, if it is anything else.
+    #[inline]
     pub fn into_reply(self) -> Result<ReplyMessage, Self> {
         match self.0 {
             Form::Reply(reply) => Ok(*reply),
@@ -361,6 +367,7 @@ pub(crate) fn alias_of_tag(tag: TermRef<'_>) -> Option<Reference> {
 }
 
 impl From<Term> for Payload {
+    #[inline]
     fn from(term: Term) -> Self {
         Self(Form::Term(term))
     }

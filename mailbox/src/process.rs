@@ -93,7 +93,7 @@ impl Process {
             if self.extra.is_some() {
                 message = self.traced(message);
             }
-            self.runtime().route(Some(self.cell()), to.into(), &mut message);
+            self.runtime().route(Some(self.cell()), &to.into(), &mut message);
         }
     }
 
@@ -106,10 +106,16 @@ impl Process {
     }
 
     /// Sends what is a payload already.
+    #[inline]
     pub fn send_payload(&self, to: impl Into<Dest>, payload: Payload) {
-        if !self.is_exiting() {
-            self.runtime().route_payload(Some(self.cell()), to.into(), payload, self.token());
+        if self.is_exiting() {
+            return;
         }
+        let mut message = Message::User(payload);
+        if self.extra.is_some() {
+            message = self.traced(message);
+        }
+        self.runtime().route(Some(self.cell()), &to.into(), &mut message);
     }
 
     /// Sends as [`send`](Self::send), but first waits until the connection to the other node has room, if it has none: the

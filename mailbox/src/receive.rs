@@ -169,8 +169,7 @@ impl Process {
     /// # Errors
     /// If the process is to end or has ended.
     pub fn answer(&mut self, tag: &Reference, deadline: Option<Instant>) -> AwaitAnswer<'_> {
-        let at =
-            self.runtime().ids().ref_number(tag).map_or(0, |number| self.mailbox.start_of(number));
+        let at = self.answer_start(tag);
         AwaitAnswer { process: self, deadline, at, tag: tag.clone() }
     }
 

@@ -25,39 +25,45 @@ impl Runtime {
         payload: Payload,
         token: Option<Term>,
     ) {
-        self.route(from, to, &mut message(payload, token));
+        self.route(from, &to, &mut message(payload, token));
     }
 
     /// The same for what is a message already; it is taken, or left to be dropped.
     #[inline(always)]
-    pub(crate) fn route(&self, from: Option<&Cell>, to: Dest, message: &mut Message) {
-        if let Dest::Pid(pid) = &to
-            && let Place::Here(number) = self.ids().place(pid)
-        {
-            self.route_here(number, message);
-        } else {
-            self.route_elsewhere(from, to, message);
-        }
-    }
-
-    #[inline(never)]
-    fn route_elsewhere(&self, from: Option<&Cell>, to: Dest, message: &mut Message) {
+    pub(crate) fn route(&self, from: Option<&Cell>, to: &Dest, message: &mut Message) {
         match to {
             Dest::Pid(pid) => {
-                if self.ids().place(&pid) == Place::Elsewhere {
-                    let node = pid.node().clone();
-                    self.route_away(from, &node, Dest::Pid(pid), message);
+                if let Place::Here(number) = self.ids().place(pid) {
+                    return self.route_here(number, message);
                 }
             }
-            Dest::Name(name) => self.route_name(&name, message),
-            Dest::Remote { name, node } if node == *self.node() => self.route_name(&name, message),
-            Dest::Remote { name, node } => self.route_away(from, &node, Dest::Name(name), message),
             Dest::Alias(alias) => {
-                if let Some((number, owner)) = self.ids().alias_owner(&alias) {
-                    self.route_through(number, owner, message, false);
-                } else if !self.ids().is_own_ref(&alias) {
-                    let node = alias.node().clone();
-                    self.route_away(from, &node, Dest::Alias(alias), message);
+                if let Some((number, owner)) = self.ids().alias_owner(alias) {
+                    return self.route_through(from, number, owner, message, false);
+                }
+            }
+            Dest::Name(_) | Dest::Remote { .. } => {}
+        }
+        self.route_elsewhere(from, to, message);
+    }
+
+    /// To what is neither a pid nor an alias of this node.
+    #[inline(never)]
+    fn route_elsewhere(&self, from: Option<&Cell>, to: &Dest, message: &mut Message) {
+        match to {
+            Dest::Pid(pid) => {
+                if self.ids().place(pid) == Place::Elsewhere {
+                    self.route_away(from, pid.node(), to.clone(), message);
+                }
+            }
+            Dest::Name(name) => self.route_name(name, message),
+            Dest::Remote { name, node } if node == self.node() => self.route_name(name, message),
+            Dest::Remote { name, node } => {
+                self.route_away(from, node, Dest::Name(name.clone()), message);
+            }
+            Dest::Alias(alias) => {
+                if !self.ids().is_own_ref(alias) {
+                    self.route_away(from, alias.node(), to.clone(), message);
                 }
             }
         }
@@ -76,21 +82,29 @@ impl Runtime {
 
     fn route_alias(&self, alias: &Reference, message: &mut Message, priority: bool) {
         if let Some((number, owner)) = self.ids().alias_owner(alias) {
-            self.route_through(number, owner, message, priority);
+            self.route_through(None, number, owner, message, priority);
         }
     }
 
+    #[inline(never)]
     fn route_through(
         &self,
+        from: Option<&Cell>,
         number: RefNumber,
         owner: Number,
         message: &mut Message,
         priority: bool,
     ) {
-        let over = self.table().with(owner, |cell| cell.accept_through(number, message, priority));
-        if let Some(monitor) = over.flatten() {
-            self.tell_demonitored(owner, number, monitor);
+        let accepted =
+            self.table().with(owner, |cell| cell.accept_through(number, message, priority));
+        let Some((monitor, sleeper)) = accepted else { return };
+        match (monitor, from) {
+            // Who replies is nearly always who was watched.
+            (Some(monitor), Some(from)) if monitor.is_of(from.number()) => from.unwatch(number),
+            (Some(monitor), _) => self.tell_demonitored(owner, number, monitor),
+            (None, _) => {}
         }
+        sleeper.wake();
     }
 
     #[cold]

@@ -49,10 +49,19 @@ impl Reference {
         Self { node, creation, length: length as u8, words }
     }
 
-    /// A reference of three words, the kind `make_ref/0` makes.
+    /// A reference of a number of words that is known when this is compiled, 1 to 5: three of them are the kind that
+    /// `make_ref/0` makes.
     #[must_use]
-    pub const fn from_words(node: Atom, creation: u32, words: [u32; 3]) -> Self {
-        Self { node, creation, length: 3, words: [words[0], words[1], words[2], 0, 0] }
+    #[inline]
+    pub const fn from_words<const N: usize>(node: Atom, creation: u32, words: [u32; N]) -> Self {
+        const { assert!(N > 0 && N <= MAX_REFERENCE_WORDS, "a reference has 1 to 5 words") };
+        let mut padded = [0; MAX_REFERENCE_WORDS];
+        let mut at = 0;
+        while at < N {
+            padded[at] = words[at];
+            at += 1;
+        }
+        Self { node, creation, length: N as u8, words: padded }
     }
 
     /// The name of the node that made it.
