@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, ValueEnum};
-use node::{Cookie, EpmdMode, Node, NodeName};
+use node::{Cookie, EpmdMode, Flags, Node, NodeName};
 
 /// A node of an Erlang cluster, written in Rust.
 #[derive(Debug, Parser)]
@@ -54,6 +54,14 @@ pub struct Options {
     /// Largest frame or reassembled message taken from a peer [default: 128 MiB]
     #[arg(long, value_name = "BYTES")]
     max_frame: Option<usize>,
+    /// Capability flags not to offer, by their names in OTP; without FRAGMENTS large binaries come in faster, and small
+    /// messages wait for them
+    #[arg(long, value_name = "FLAG", value_delimiter = ',', value_parser = flag)]
+    without: Vec<Flags>,
+}
+
+fn flag(name: &str) -> anyhow::Result<Flags> {
+    Flags::from_name(name).with_context(|| format!("no flag is called {name}"))
 }
 
 /// The words of `--epmd`.
@@ -101,6 +109,9 @@ impl Options {
         }
         if let Some(bytes) = self.max_frame {
             node = node.max_frame(bytes);
+        }
+        for flag in &self.without {
+            node = node.without(*flag);
         }
         Ok(node.build()?)
     }
@@ -170,7 +181,8 @@ mod tests {
     #[test]
     fn all_options_go_together() {
         let words = "--sname a@b --setcookie other --epmd none --epmd-port 7000 --port-min 9100 --port-max 9105 \
-                     --interface ::1 --visible --ticktime 8 --max-frame 300000000";
+                     --interface ::1 --visible --ticktime 8 --max-frame 300000000 \
+                     --without FRAGMENTS,ALIAS";
         assert!(node(&words.split_whitespace().collect::<Vec<_>>()).is_ok());
     }
 
@@ -187,6 +199,8 @@ mod tests {
             (&["--ticktime", "0"], "--ticktime"),
             (&["--interface", "here"], "--interface"),
             (&["--max-frame", "17"], "--max-frame"),
+            (&["--without", "NOTHING"], "NOTHING"),
+            (&["--without", "UTF8_ATOMS"], "UTF8_ATOMS"),
             (&["--sname", "a@b.c"], "a@b.c"),
             (&["--sname", "a", "--name", "a@b.c"], "--name"),
             (&["--cookie"], "--cookie"),

@@ -7,8 +7,8 @@
 //!   turn; so a signal waits for some fragments and never for a whole message of somebody else's.
 //! * **Order per sender.** What a process sends while a large message of its own is under way waits behind it: signals
 //!   between two processes arrive in the order sent, and a sequence of fragments is delivered when it is complete.
-//! * **Bounds.** Over [`Bounds::busy`] bytes, senders that can wait do (`+zdbbl`); over [`Bounds::most`] the peer counts
-//!   as one that does not read, and the connection ends.
+//! * **Bounds.** Over [`Bounds::busy`] bytes, senders that can wait do (`+zdbbl`); who sends when there are over
+//!   [`Bounds::most`] already finds a peer that does not read, and the connection ends.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,7 +45,7 @@ const FRAGMENTS_A_WRITE: usize = 128 * 1024;
 pub(crate) struct Bounds {
     /// Over this, senders that can wait do.
     pub(crate) busy: usize,
-    /// Over this, the connection ends.
+    /// Who sends over this ends the connection; one message may be larger.
     pub(crate) most: usize,
     /// What mailboxes may hold of the peer's messages; over it its socket is not read.
     pub(crate) unread: usize,
@@ -194,8 +194,10 @@ impl Outbox {
                 return Ok(Pushed::Done);
             }
         };
+        // Before this one is added: a message alone may be larger than the bound, and says nothing about the peer.
+        let unread = queues.held + queues.writing;
         queues.push(order, weight, control, content);
-        if queues.held + queues.writing > self.bounds.most {
+        if unread > self.bounds.most {
             queues.state = State::Overflown;
         }
         let pushed = if queues.state == State::Overflown { Pushed::Overflow } else { Pushed::Done };
