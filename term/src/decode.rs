@@ -5,6 +5,7 @@
 //! stack of the decoder lies in the room the result needs anyway, and depth costs nothing.
 
 use std::cell::Cell;
+use std::mem::take;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,9 +23,17 @@ use crate::term::Term;
 /// "No frame": the slot of the root, which no frame can have.
 const NONE: u32 = 0;
 
+/// Room for the nodes of a small message.
+type Scratch = [Node; LARGEST_INLINE];
+
 thread_local! {
     /// 4 KiB of nodes per thread, so that a small message costs one allocation. Taken while in use.
-    static SCRATCH: Cell<Vec<Node>> = const { Cell::new(Vec::new()) };
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+#[cold]
+fn new_scratch() -> Box<Scratch> {
+    Box::new([Node::NIL; LARGEST_INLINE])
 }
 
 /// Where a term stands; `LOCAL_EXT` is allowed right after the version byte only.
@@ -32,46 +41,56 @@ thread_local! {
 pub(crate) enum Place {
     /// After 131.
     AfterVersion,
-    /// In a distribution message, or inside another term.
+    /// Inside another term, or one of several.
     Inside,
+    /// The payload of a distribution message, which nothing may follow.
+    Payload,
 }
 
-/// Decodes the term at `start` of `bytes`; says where it ends.
-#[inline]
+/// Decodes the term at `start` of `bytes`, and says where it ends.
+///
+/// The bytes are taken where they stand, unless the term has none of them, and the result is put together where the caller
+/// wants it: to move what was just written in pieces stalls the processor, and a small message takes no longer than a few
+/// such stalls.
 pub(crate) fn decode(
-    bytes: Bytes,
+    bytes: &mut Bytes,
     start: usize,
     atoms: Option<Arc<[Atom]>>,
     place: Place,
-) -> Result<(Term, usize), DecodeError> {
-    let mut scratch = SCRATCH.take();
-    if scratch.is_empty() {
-        scratch = vec![Node::NIL; LARGEST_INLINE];
+    end: &mut usize,
+) -> Result<Term, DecodeError> {
+    let mut root = Node::NIL;
+    let mut scratch = SCRATCH.take().unwrap_or_else(new_scratch);
+    let shared = block(&mut *scratch, bytes, start, atoms, place, end, &mut root);
+    SCRATCH.set(Some(scratch));
+    match shared {
+        Ok(shared) => Ok(Term { shared, node: root }),
+        Err(refused) => Err(*refused),
     }
-    let outcome = decode_with(&mut scratch, bytes, start, atoms, place);
-    SCRATCH.set(scratch);
-    outcome
 }
 
+/// The block of the term, unless its root says everything.
 #[inline(always)]
-fn decode_with(
+fn block(
     scratch: &mut [Node],
-    bytes: Bytes,
+    bytes: &mut Bytes,
     start: usize,
     atoms: Option<Arc<[Atom]>>,
     place: Place,
-) -> Result<(Term, usize), DecodeError> {
+    end: &mut usize,
+    root: &mut Node,
+) -> Result<Option<Shared>, Box<DecodeError>> {
     if bytes.len() > u32::MAX as usize {
-        return Err(DecodeErrorKind::TooLarge.at(0));
+        return Err(DecodeErrorKind::TooLarge.at(0).into());
     }
     let mut room = Room { scratch, grown: Vec::new() };
     let atom_table = atoms.as_deref().unwrap_or_default();
-    let mut reader = Reader { input: &bytes, pos: start, start, atoms: atom_table, plain: true };
+    let mut reader = Reader { input: bytes, pos: start, start, atoms: atom_table, plain: true };
     let mut outcome = attempt(&mut reader, &mut room, place);
     if matches!(outcome, Err(Stop::Room)) {
         // The guess was too low, and to grow would hold old and new nodes at once. So count, and begin again.
-        let exact = skip::count_nodes(&bytes, reader.atoms, start)
-            .min(bytes.len() - start + LARGEST_INLINE);
+        let exact =
+            skip::count_nodes(bytes, reader.atoms, start).min(bytes.len() - start + LARGEST_INLINE);
         room.grown = Vec::new();
         room.grown = vec![Node::NIL; exact];
         reader.pos = start;
@@ -80,29 +99,41 @@ fn decode_with(
     let length = match outcome {
         Ok(length) => length,
         Err(Stop::Refused(error)) => return Err(error),
-        Err(Stop::Room) => return Err(DecodeErrorKind::TooLarge.at(start)),
+        Err(Stop::Room) => return Err(DecodeErrorKind::TooLarge.at(start).into()),
     };
-    let pos = reader.pos;
-    let wire = if reader.plain { (start as u32, pos as u32) } else { (0, 0) };
-    let Some(node) = room.nodes().first().copied() else {
-        return Err(DecodeErrorKind::Truncated.at(start));
+    *end = reader.pos;
+    if place == Place::Payload && reader.pos < reader.input.len() {
+        let left = reader.input.len() - reader.pos;
+        return Err(DecodeErrorKind::Trailing(left).at(reader.pos).into());
+    }
+    let wire = if reader.plain { (start as u32, reader.pos as u32) } else { (0, 0) };
+    let nodes = room.nodes().get(..length).unwrap_or_default();
+    let Some(&first) = nodes.first() else {
+        return Err(DecodeErrorKind::Truncated.at(start).into());
     };
-    let shared = match node.kind {
+    *root = first;
+    Ok(match first.kind {
         Kind::Int | Kind::Float | Kind::Nil => None,
-        _ if length <= LARGEST_INLINE => {
-            Some(Shared::copied(room.nodes().get(..length).unwrap_or_default(), bytes, atoms, wire))
-        }
-        _ => {
-            let mut grown = room.grown;
-            grown.truncate(length);
-            // Where even a shrinking that moves the nodes stays in the bound.
-            if grown.capacity() > length + length / 4 && grown.capacity() + length <= bytes.len() {
-                grown.shrink_to_fit();
-            }
-            Some(Shared::grown(grown, bytes, atoms, wire))
-        }
-    };
-    Ok((Term { shared, node }, pos))
+        _ if length <= LARGEST_INLINE => Some(Shared::copied(nodes, take(bytes), atoms, wire)),
+        _ => Some(large(room.grown, length, take(bytes), atoms, wire)),
+    })
+}
+
+/// The block of a message that has grown out of the scratch.
+#[inline(never)]
+fn large(
+    mut nodes: Vec<Node>,
+    length: usize,
+    bytes: Bytes,
+    atoms: Option<Arc<[Atom]>>,
+    wire: (u32, u32),
+) -> Shared {
+    nodes.truncate(length);
+    // Where even a shrinking that moves the nodes stays in the bound.
+    if nodes.capacity() > length + length / 4 && nodes.capacity() + length <= bytes.len() {
+        nodes.shrink_to_fit();
+    }
+    Shared::grown(nodes, bytes, atoms, wire)
 }
 
 /// Where nodes are put: the scratch of the thread, or, for a message that needs more, a vector of its own. What lies in them beyond the
@@ -142,18 +173,19 @@ impl Room<'_> {
 enum Stop {
     /// More nodes are needed than there is room for.
     Room,
-    Refused(DecodeError),
+    /// Apart, so that success fits registers.
+    Refused(Box<DecodeError>),
 }
 
 impl From<DecodeError> for Stop {
     #[cold]
     fn from(error: DecodeError) -> Self {
-        Self::Refused(error)
+        Self::Refused(error.into())
     }
 }
 
 /// Decodes into the room there is, or that one growth gives; the number of nodes.
-#[inline]
+#[inline(always)]
 fn attempt(reader: &mut Reader<'_>, room: &mut Room<'_>, place: Place) -> Result<usize, Stop> {
     if place == Place::AfterVersion && reader.input.get(reader.pos) == Some(&LOCAL_EXT) {
         let length = reader.input.len() - reader.pos;
@@ -168,7 +200,7 @@ fn attempt(reader: &mut Reader<'_>, room: &mut Room<'_>, place: Place) -> Result
         return Ok(length);
     }
     map::check(room.nodes(), length, maps, reader.input, reader.atoms, reader.start)
-        .map_err(|error| error.map_or(Stop::Room, Stop::Refused))
+        .map_err(|error| error.map_or(Stop::Room, Stop::from))
 }
 
 /// End of the chain of maps through the high halves of their nodes.
@@ -203,7 +235,7 @@ fn run(reader: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Sto
         }
         // Every term takes at least one byte.
         if children > reader.input.len() - reader.pos {
-            return Err(Stop::Refused(DecodeErrorKind::Truncated.at(reader.pos)));
+            return Err(DecodeErrorKind::Truncated.at(reader.pos).into());
         }
         if children > nodes.len() - length {
             room.grow(length, children, reader)?;

@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::atom::Atom;
 use crate::cursor::Cursor;
-use crate::error::{DecodeError, DecodeErrorKind};
+use crate::decode::{Place, decode};
+use crate::error::DecodeError;
 use crate::limits::Limits;
 use crate::term::Term;
 use crate::transcode;
@@ -70,12 +71,7 @@ impl Encoded {
     /// # Errors
     /// [`DecodeError`] for everything that OTP refuses, and for bytes after the term.
     pub fn decode(&self) -> Result<Term, DecodeError> {
-        let place = crate::decode::Place::Inside;
-        let (term, used) = Term::decode_at(self.bytes.clone(), 0, self.atoms.clone(), place)?;
-        if used < self.bytes.len() {
-            return Err(DecodeErrorKind::Trailing(self.bytes.len() - used).at(used));
-        }
-        Ok(term)
+        decode(&mut self.bytes.clone(), 0, self.atoms.clone(), Place::Payload, &mut 0)
     }
 
     /// A value of the receiver's own type, straight from the bytes.

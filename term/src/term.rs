@@ -21,7 +21,7 @@ use crate::order::{self, Chain, Context, Link, Mode};
 use crate::pid::Pid;
 use crate::port::Port;
 use crate::reference::Reference;
-use crate::tag::VERSION_MAGIC;
+use crate::tag::{COMPRESSED, VERSION_MAGIC};
 use crate::view::{List, Map, Tuple, View};
 
 /// Any Erlang value: received, or made by the program with [`term!`](crate::term!), `From` or `serde`.
@@ -76,7 +76,7 @@ impl Term {
     /// # Errors
     /// As [`Term::decode`].
     pub fn decode_with(bytes: impl Into<Bytes>, limits: &Limits) -> Result<Self, DecodeError> {
-        Self::decode_used(bytes, limits).map(|(term, _)| term)
+        Self::decode_message(&mut bytes.into(), limits, &mut 0)
     }
 
     /// As [`Term::decode_with`]; also says how many bytes the term took, as `binary_to_term(Binary, [used])` does.
@@ -87,36 +87,35 @@ impl Term {
         bytes: impl Into<Bytes>,
         limits: &Limits,
     ) -> Result<(Self, usize), DecodeError> {
-        let bytes = bytes.into();
-        match bytes.first() {
-            Some(&VERSION_MAGIC) => {}
-            Some(&other) => return Err(DecodeErrorKind::BadVersion(other).at(0)),
-            None => return Err(DecodeErrorKind::Truncated.at(0)),
+        let mut used = 0;
+        let term = Self::decode_message(&mut bytes.into(), limits, &mut used)?;
+        Ok((term, used))
+    }
+
+    fn decode_message(
+        bytes: &mut Bytes,
+        limits: &Limits,
+        used: &mut usize,
+    ) -> Result<Self, DecodeError> {
+        match **bytes {
+            [VERSION_MAGIC, COMPRESSED, ..] => {
+                let (mut inflated, length) = compress::inflate(bytes, limits)?;
+                let term = decode::decode(&mut inflated, 0, None, Place::Inside, &mut 0)?;
+                *used = length;
+                Ok(term)
+            }
+            [VERSION_MAGIC, ..] => decode::decode(bytes, 1, None, Place::AfterVersion, used),
+            [other, ..] => Err(DecodeErrorKind::BadVersion(other).at(0)),
+            [] => Err(DecodeErrorKind::Truncated.at(0)),
         }
-        if compress::is_compressed(&bytes) {
-            let (inflated, used) = compress::inflate(&bytes, limits)?;
-            let (term, _) = Self::decode_at(inflated, 0, None, Place::Inside)?;
-            return Ok((term, used));
-        }
-        Self::decode_at(bytes, 1, None, Place::AfterVersion)
     }
 
     /// A term without 131, and the atoms its cache references mean.
     pub(crate) fn decode_fragment(
-        bytes: Bytes,
+        mut bytes: Bytes,
         atoms: Option<Arc<[Atom]>>,
     ) -> Result<Self, DecodeError> {
-        Self::decode_at(bytes, 0, atoms, Place::Inside).map(|(term, _)| term)
-    }
-
-    #[inline(always)]
-    pub(crate) fn decode_at(
-        bytes: Bytes,
-        start: usize,
-        atoms: Option<Arc<[Atom]>>,
-        place: Place,
-    ) -> Result<(Self, usize), DecodeError> {
-        decode::decode(bytes, start, atoms, place)
+        decode::decode(&mut bytes, 0, atoms, Place::Inside, &mut 0)
     }
 
     /// From bytes that our own encoder has just made of checked parts.
@@ -130,7 +129,7 @@ impl Term {
 
     /// One node over bytes of its own.
     fn spanning(node: Node, bytes: Bytes) -> Self {
-        Self { shared: Some(Shared::small(&[node], bytes, None)), node }
+        Self { shared: Some(Shared::copied(&[node], bytes, None, (0, 0))), node }
     }
 
     /// The `term_to_binary/1` form, 131 first.

@@ -12,6 +12,7 @@ use super::own::{self, Handed};
 use super::ser::Shape;
 use crate::atom::{Atom, AtomRef};
 use crate::cursor::{Cursor, kind_of};
+use crate::decode::{Place, decode};
 use crate::error::DecodeErrorKind;
 use crate::limits::Limits;
 use crate::tag::*;
@@ -262,9 +263,10 @@ impl<'de> Deserializer<'de> {
     fn term(&mut self) -> Result<Term, Error> {
         let Some(shared) = self.shared else { return Ok(self.cursor.term()?) };
         let start = self.cursor.position();
-        let place = crate::decode::Place::Inside;
+        let place = Place::Inside;
         if shared.len() <= 4096 || start == 0 {
-            let (term, end) = Term::decode_at(shared.clone(), start, self.table.cloned(), place)?;
+            let mut end = start;
+            let term = decode(&mut shared.clone(), start, self.table.cloned(), place, &mut end)?;
             self.cursor.advance_to(end);
             return Ok(term);
         }

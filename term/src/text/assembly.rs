@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use num_bigint::{BigInt, Sign};
 
 use crate::atom::MAX_ATOM_CHARACTERS;
-use crate::block::{LARGEST_INLINE, Shared};
+use crate::block::Shared;
 use crate::map;
 use crate::node::{Kind, Node};
 use crate::order::{self, Context, Mode};
@@ -28,14 +28,7 @@ impl Assembly {
         let root = self.parts.first().copied().unwrap_or(Node::NIL);
         match root.kind {
             Kind::Int | Kind::Float | Kind::Nil => Term::leaf(root),
-            _ if self.nodes.len() <= LARGEST_INLINE => Term {
-                shared: Some(Shared::small(&self.nodes, self.bytes.into(), None)),
-                node: root,
-            },
-            _ => Term {
-                shared: Some(Shared::large(self.nodes, self.bytes.into(), None)),
-                node: root,
-            },
+            _ => Term { shared: Some(Shared::of(self.nodes, self.bytes.into())), node: root },
         }
     }
 
