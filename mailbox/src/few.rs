@@ -66,7 +66,6 @@ impl<V> Few<V> {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         match self {
             Self::List(list) => {

@@ -98,7 +98,7 @@ pub use server::{Next, NotStarted, Reply, Server};
 pub use server_start::{StartError, serve, serve_blocking};
 pub use signal::{Dest, NoDest, Signal, SpawnReply, SpawnRequest, Target};
 pub use spawn::{SpawnOptions, Spawned};
-pub use spawn_request::{SpawnRequestOptions, SpawnService, Start};
+pub use spawn_request::{SpawnReplies, SpawnRequestOptions, SpawnService, Start};
 pub use stats::Stats;
 pub use supervisor::{Strategy, Supervisor};
 pub use supervisor_handle::{ChildCount, ChildError, ChildInfo, ChildState, Supervision};

@@ -44,6 +44,29 @@ pub(crate) struct PendingSpawns(Few<Pending>);
 struct Pending {
     monitor: Option<MonitorOptions>,
     connection: Connection,
+    reply: Replying,
+    /// Whether the one who asked has given it up: the process is told so should it be started.
+    abandoned: bool,
+}
+
+/// Which replies are delivered, and under which word.
+#[derive(Debug)]
+struct Replying {
+    which: SpawnReplies,
+    tag: Option<Term>,
+}
+
+impl Replying {
+    /// The message for an outcome, if it makes one.
+    fn message(&self, id: &Reference, result: &Result<Pid, Atom>) -> Option<Message> {
+        let wanted = match self.which {
+            SpawnReplies::All => true,
+            SpawnReplies::Errors => result.is_err(),
+            SpawnReplies::Successes => result.is_ok(),
+            SpawnReplies::None => false,
+        };
+        wanted.then(|| spawn_reply(self.tag.as_ref(), id, result))
+    }
 }
 
 impl PendingSpawns {
@@ -56,20 +79,43 @@ impl PendingSpawns {
     }
 }
 
-/// What is asked for besides the function.
+/// Which outcomes of a request are told in a message (`{reply, ReplyOpt}`). Links and monitors are in force in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SpawnReplies {
+    /// All of them: `yes`.
+    #[default]
+    All,
+    /// Failures alone: `error_only`.
+    Errors,
+    /// Pids alone: `success_only`.
+    Successes,
+    /// None: `no`.
+    None,
+}
+
+/// What is asked for besides the function (`spawn_request/5`).
 #[derive(Clone, Debug, Default)]
 pub struct SpawnRequestOptions {
     /// Link the new process to the one that asks.
     pub link: bool,
     /// Have the one that asks monitor it; the reference is the request's.
     pub monitor: Option<MonitorOptions>,
+    /// Which outcomes are told.
+    pub reply: SpawnReplies,
+    /// What stands in the place of `spawn_reply` in the message (`{reply_tag, Tag}`).
+    pub reply_tag: Option<Term>,
+    /// The group leader of the new process; without one, that of the process that asks.
+    pub group_leader: Option<Pid>,
+    /// Options for the other node alone: `{priority, high}`, `{max_heap_size, N}` and what else `spawn_opt/5` there knows. One that
+    /// it does not know is answered `badopt`.
+    pub others: Vec<Term>,
 }
 
 impl Process {
     /// Asks `node` to start a process in `module:function` with the elements of the list `arguments`.
     ///
     /// The answer is a message, `{spawn_reply, Request, ok, Pid}` or `{spawn_reply, Request, error, Reason}` with `noconnection`,
-    /// `notsup`, `system_limit` ... for the reason.
+    /// `notsup`, `system_limit` ... for the reason, unless the [options](SpawnRequestOptions) say otherwise.
     pub fn spawn_request(
         &self,
         node: impl IntoAtom,
@@ -77,14 +123,22 @@ impl Process {
         arguments: Encoded,
         options: SpawnRequestOptions,
     ) -> Reference {
+        let leader = options.group_leader.clone().unwrap_or_else(|| self.group_leader());
         self.cell().spawn_request(
             &node.into_atom(),
-            self.group_leader(),
+            leader,
             function,
             arguments,
             options,
             self.token(),
         )
+    }
+
+    /// Gives a request up that has not been answered (`spawn_request_abandon/1`); whether it was one. It has no effect on this
+    /// process any longer: no answer comes, no link or monitor is set up, and a process that was to be linked and is started after
+    /// all is sent an exit signal of the reason `abandoned`.
+    pub fn spawn_request_abandon(&self, request: &Reference) -> bool {
+        self.cell().abandon_spawn(request)
     }
 }
 
@@ -108,6 +162,8 @@ impl Cell {
         if options.monitor.is_some() {
             asked.push(Term::from(Atom::from_static("monitor")));
         }
+        asked.extend(options.others);
+        let reply = Replying { which: options.reply, tag: options.reply_tag };
         let from = self.pid();
         let request = SpawnRequest {
             id: id.clone(),
@@ -129,16 +185,35 @@ impl Cell {
         }
         match self.runtime().outbound_send(node, Signal::SpawnRequest(Box::new(request))) {
             Ok(connection) if self.tie(&mut state, &connection) => {
-                let pending = Pending { monitor: options.monitor, connection };
+                let pending =
+                    Pending { monitor: options.monitor, connection, reply, abandoned: false };
                 state.relations_mut().spawns.0.insert(number, pending);
             }
             _ => {
-                let message = spawn_reply(&id, &Err(Atom::from_static("noconnection")));
                 state.relations_mut().aliases.demonitored(number);
-                self.push(&mut state, message);
+                if let Some(message) = reply.message(&id, &Err(Atom::from_static("noconnection"))) {
+                    self.push(&mut state, message);
+                }
             }
         }
         id
+    }
+
+    fn abandon_spawn(&self, request: &Reference) -> bool {
+        let Some(number) = self.runtime().ids().ref_number(request) else { return false };
+        let mut state = self.lock();
+        if state.stage() != Stage::Alive {
+            return false;
+        }
+        let relations = state.relations_mut();
+        let Some(pending) = relations.spawns.0.get_mut(number).filter(|pending| !pending.abandoned)
+        else {
+            return false;
+        };
+        pending.abandoned = true;
+        pending.monitor = None;
+        relations.aliases.demonitored(number);
+        true
     }
 
     /// The answer to a request of this process. The other node has set up what the reply says.
@@ -153,6 +228,11 @@ impl Cell {
             return false;
         }
         let Some(pending) = relations.spawns.0.remove(number) else { return false };
+        if pending.abandoned {
+            drop(state);
+            self.runtime().take_spawn_back(reply, via, "abandoned");
+            return true;
+        }
         match &reply.result {
             Ok(pid) => {
                 if reply.linked {
@@ -169,8 +249,9 @@ impl Cell {
             }
             Err(_) => relations.aliases.demonitored(number),
         }
-        let message = spawn_reply(&reply.id, &reply.result);
-        self.push(&mut state, message);
+        if let Some(message) = pending.reply.message(&reply.id, &reply.result) {
+            self.push(&mut state, message);
+        }
         true
     }
 
@@ -183,10 +264,14 @@ impl Cell {
         for number in relations.spawns.over(connection) {
             let Some(pending) = relations.spawns.0.remove(number) else { continue };
             relations.aliases.demonitored(number);
-            let with_alias = pending.monitor.is_some_and(|monitor| monitor.alias.is_some());
+            let with_alias =
+                pending.monitor.as_ref().is_some_and(|monitor| monitor.alias.is_some());
             let id =
                 if with_alias { ids.alias(number, self.number()) } else { ids.reference(number) };
-            messages.push(spawn_reply(&id, &Err(Atom::from_static("noconnection"))));
+            if !pending.abandoned {
+                let lost = Err(Atom::from_static("noconnection"));
+                messages.extend(pending.reply.message(&id, &lost));
+            }
         }
         if state.stage() == Stage::Alive {
             for message in messages {
@@ -196,12 +281,13 @@ impl Cell {
     }
 }
 
-fn spawn_reply(id: &Reference, result: &Result<Pid, Atom>) -> Message {
+fn spawn_reply(tag: Option<&Term>, id: &Reference, result: &Result<Pid, Atom>) -> Message {
     let (outcome, value) = match result {
         Ok(pid) => ("ok", Term::from(pid.clone())),
         Err(reason) => ("error", Term::from(reason.clone())),
     };
-    let reply = (Atom::from_static("spawn_reply"), id.clone(), Atom::from_static(outcome), value);
+    let tag = tag.cloned().unwrap_or_else(|| Term::from(Atom::from_static("spawn_reply")));
+    let reply = (tag, id.clone(), Atom::from_static(outcome), value);
     Message::User(Payload::from(Term::from(reply)))
 }
 
@@ -249,10 +335,14 @@ impl Runtime {
 
     /// The process that a reply is for has ended: what the other node set up for it is taken back.
     pub(crate) fn spawn_reply_to_nobody(&self, reply: &SpawnReply, via: &Connection) {
+        self.take_spawn_back(reply, via, "noproc");
+    }
+
+    fn take_spawn_back(&self, reply: &SpawnReply, via: &Connection, why: &'static str) {
         let Ok(pid) = &reply.result else { return };
         let (from, to) = (reply.to.clone(), pid.clone());
         if reply.linked {
-            let reason = Term::from(Atom::from_static("noproc"));
+            let reason = Term::from(Atom::from_static(why));
             self.outbound_send_over(
                 via,
                 Signal::Exit { from: from.clone(), to: to.clone(), reason, token: None },

@@ -133,7 +133,11 @@ async fn a_process_started_on_another_node_is_linked_and_monitored_before_it_run
     assert_eq!(next(&mut a), term!({spawn_reply, refused, 'error, 'notsup}));
 
     assert!(nodes.b.set_spawn_service(Arc::new(Service)));
-    let options = SpawnRequestOptions { link: true, monitor: Some(MonitorOptions::new()) };
+    let options = SpawnRequestOptions {
+        link: true,
+        monitor: Some(MonitorOptions::new()),
+        ..Default::default()
+    };
     let request = a.spawn_request("b@host", echo(), arguments(), options.clone());
     nodes.settle();
     let (tag, id, ok, child): (Atom, Reference, Atom, Pid) = a.try_receive().unwrap().unwrap();
@@ -167,7 +171,11 @@ async fn what_was_started_for_a_process_that_has_ended_hears_of_it() {
     let nodes = TwoNodes::new();
     let (a, _b) = nodes.attach();
     nodes.b.set_spawn_service(Arc::new(Sleepers));
-    let options = SpawnRequestOptions { link: true, monitor: Some(MonitorOptions::new()) };
+    let options = SpawnRequestOptions {
+        link: true,
+        monitor: Some(MonitorOptions::new()),
+        ..Default::default()
+    };
     let function = ("test".into_atom(), "sleep".into_atom(), 0);
     a.spawn_request("b@host", function, Encoded::from_term(&Term::NIL), options);
     let before = nodes.b.stats().processes;

@@ -89,6 +89,12 @@ impl Builder {
         self.set(move |config| config.hidden = !visible)
     }
 
+    /// Whether a visible node prevents overlapping partitions, as the kernel parameter of that name has it; see
+    /// [`Config::prevent_overlapping_partitions`].
+    pub fn prevent_overlapping_partitions(self, prevent: bool) -> Self {
+        self.set(move |config| config.prevent_overlapping_partitions = prevent)
+    }
+
     /// How peers learn the port.
     pub fn epmd(self, mode: EpmdMode) -> Self {
         self.set(move |config| config.epmd = mode)
@@ -255,7 +261,7 @@ impl Builder {
             config,
         };
         let node = Node::assemble(hub, own_runtime);
-        service::start(node.runtime(), &node.hub.exports, node.hub.config.hidden)
+        service::start(node.runtime(), &node.hub.exports, &node.hub.config)
             .map_err(|error| StartError::Setting(error.to_string()))?;
         Ok(node)
     }

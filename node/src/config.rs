@@ -41,6 +41,10 @@ pub struct Config {
     /// Hidden nodes do not show in `nodes()` and are connected to nobody behind their back. Default true: a sidecar
     /// should neither be drawn into a full mesh nor take part in `global`.
     pub hidden: bool,
+    /// Whether a visible node tells its cluster of connections that it loses, and parts with nodes that others have lost: the
+    /// kernel parameter of the same name. All nodes of a cluster should have the same. Default true, as in OTP 25 and later. A
+    /// hidden node has no part in it.
+    pub prevent_overlapping_partitions: bool,
     /// How others learn our port.
     pub epmd: EpmdMode,
     /// Port of epmd, ours and everybody's: default `ERL_EPMD_PORT`, else [`EPMD_PORT`].
@@ -113,6 +117,7 @@ impl Config {
             name,
             cookie,
             hidden: true,
+            prevent_overlapping_partitions: true,
             epmd: EpmdMode::default(),
             epmd_port: epmd_port_from_environment()?,
             interface: IpAddr::V4(Ipv4Addr::UNSPECIFIED),

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use mailbox::{CallError, Nodes, Payload, SpawnError};
+use mailbox::{CallError, Nodes, Payload, Process, SpawnError};
 use serde::Serialize;
-use term::{EncodeError, Pid, Term};
+use term::{Atom, EncodeError, Pid, Term, term};
 
-use crate::export::Exception;
 use crate::node::Node;
 use crate::remote::RemoteError;
-use crate::service::global::{Transaction, whereis};
+use crate::service::global::{SERVER, Transaction, delete_lock, random_wait, set_lock, whereis};
 
 /// For a question to the BEAM node that a hidden node asks: registering waits for locks on the whole cluster.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -71,10 +70,8 @@ impl Global {
             let answer = self.ask("register_name_external", vec![name, Term::from(pid)]).await?;
             return Ok(answer.is_atom("yes"));
         }
-        let method: Term =
-            METHOD.parse().map_err(|error| GlobalError::Message(format!("{error}")))?;
         let mut process = self.0.attach()?;
-        Ok(Transaction::Register(&name, pid, &method).run(&mut process).await?)
+        Ok(Transaction::Register(&name, pid, &method()?).run(&mut process).await?)
     }
 
     /// Takes a name away (`global:unregister_name/1`), whoever has it.
@@ -124,21 +121,148 @@ impl Global {
         Ok(found)
     }
 
+    /// Gives a name to a process, whoever has it (`global:re_register_name/2`).
+    ///
+    /// # Errors
+    /// [`GlobalError`].
+    pub async fn re_register(&self, name: impl Into<Term>, pid: &Pid) -> Result<(), GlobalError> {
+        let name = name.into();
+        if self.is_hidden() {
+            self.ask("re_register_name", vec![name, Term::from(pid)]).await?;
+            return Ok(());
+        }
+        let mut process = self.0.attach()?;
+        Transaction::ReRegister(&name, pid, &method()?).run(&mut process).await?;
+        Ok(())
+    }
+
+    /// All names, in no order (`global:registered_names/0`).
+    ///
+    /// # Errors
+    /// [`GlobalError`].
+    pub async fn registered(&self) -> Result<Vec<Term>, GlobalError> {
+        if self.is_hidden() {
+            let names = self.ask("registered_names", Vec::new()).await?;
+            return Ok(names
+                .as_list()
+                .map(|names| names.iter().map(Term::from).collect())
+                .unwrap_or_default());
+        }
+        let names: Vec<(Term, Pid, Term)> = self.0.call(SERVER, term!('get_names)).await?;
+        Ok(names.into_iter().map(|(name, _, _)| name).collect())
+    }
+
+    /// Sets a lock on a resource, whatever that is, on all nodes (`global:set_lock/1`), and waits until it is set. It is this
+    /// guard's alone, for Rust and BEAM processes alike.
+    ///
+    /// ```no_run
+    /// # async fn once(node: node::Node) -> Result<(), node::GlobalError> {
+    /// let lock = node.global().lock("the printer").await?;
+    /// // global:trans({<<"the printer">>, self()}, Fun) waits on every node of the cluster.
+    /// lock.release().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`GlobalError`].
+    ///
+    /// # Cancellation
+    /// Dropping the future takes the lock away where it is set already.
+    pub async fn lock(&self, resource: impl Into<Term>) -> Result<GlobalLock, GlobalError> {
+        let (resource, mut times) = (resource.into(), 0);
+        loop {
+            match self.locked(&resource).await? {
+                Ok(lock) => return Ok(lock),
+                Err(mut process) => random_wait(&mut process, times).await?,
+            }
+            times += 1;
+        }
+    }
+
+    /// The same without waiting: `None` if it is another's (`global:set_lock/3` with no retries).
+    ///
+    /// # Errors
+    /// [`GlobalError`].
+    pub async fn try_lock(
+        &self,
+        resource: impl Into<Term>,
+    ) -> Result<Option<GlobalLock>, GlobalError> {
+        Ok(self.locked(&resource.into()).await?.ok())
+    }
+
+    async fn locked(&self, resource: &Term) -> Result<Result<GlobalLock, Process>, GlobalError> {
+        let nodes = self.servers().await?;
+        let mut process = self.0.attach()?;
+        let id = term!({(resource), process.pid()});
+        if set_lock(&mut process, &id, &nodes).await? {
+            Ok(Ok(GlobalLock { process, id, nodes }))
+        } else {
+            Ok(Err(process))
+        }
+    }
+
+    /// The nodes that have a part in `global`.
+    async fn servers(&self) -> Result<Vec<Atom>, GlobalError> {
+        let us = self.0.runtime().node().clone();
+        if !self.is_hidden() {
+            let mut nodes = self.0.nodes(Nodes::Visible);
+            nodes.push(us);
+            return Ok(nodes);
+        }
+        let (asked, _) = self.ask_whom("registered_names", Vec::new()).await?;
+        let others: Vec<Atom> = self.0.erpc(&asked, "erlang", "nodes", ()).timeout(ANSWER).await?;
+        Ok(std::iter::once(asked).chain(others).filter(|node| *node != us).collect())
+    }
+
     fn is_hidden(&self) -> bool {
         self.0.hub.config.hidden
     }
 
     /// Asks a connected node: the first that has OTP's `global`, which another Rust node has not.
     async fn ask(&self, function: &'static str, arguments: Vec<Term>) -> Result<Term, GlobalError> {
+        Ok(self.ask_whom(function, arguments).await?.1)
+    }
+
+    /// The same; which node it was, and its answer.
+    async fn ask_whom(
+        &self,
+        function: &'static str,
+        arguments: Vec<Term>,
+    ) -> Result<(Atom, Term), GlobalError> {
         // Seen from a hidden node every connection is hidden.
         for node in self.0.nodes(Nodes::Connected) {
-            let asked = self.0.erpc(node, "global", function, &arguments).timeout(ANSWER).await;
+            let asked = self.0.erpc(&node, "global", function, &arguments).timeout(ANSWER).await;
             match asked {
-                Err(RemoteError::Raised { exception: Exception::Error(reason), .. })
-                    if reason.is_atom("undef") => {}
-                asked => return Ok(asked?),
+                Err(RemoteError::NotThere { .. }) => {}
+                asked => return Ok((node, asked?)),
             }
         }
         Err(GlobalError::Alone)
+    }
+}
+
+/// How a clash of two processes is decided.
+fn method() -> Result<Term, GlobalError> {
+    METHOD.parse().map_err(|error| GlobalError::Message(format!("{error}")))
+}
+
+/// A lock that is set on all nodes; dropped, it is taken away, as soon as they learn of it.
+#[derive(Debug)]
+#[must_use = "the lock is taken away when this is dropped"]
+pub struct GlobalLock {
+    /// The holder: when it ends every node forgets the lock.
+    process: Process,
+    id: Term,
+    nodes: Vec<Atom>,
+}
+
+impl GlobalLock {
+    /// Takes the lock away everywhere, and waits until that is done (`global:del_lock/1`).
+    ///
+    /// # Errors
+    /// If this node stops.
+    pub async fn release(mut self) -> Result<(), GlobalError> {
+        Ok(delete_lock(&mut self.process, &self.id, &self.nodes).await?)
     }
 }

@@ -1,7 +1,9 @@
 //! Process groups as a program uses them: `node.pg().join("workers", &pid)`.
 
-use mailbox::{CallError, SpawnError};
-use term::{Atom, IntoAtom, Pid, Term, term};
+use std::collections::HashMap;
+
+use mailbox::{CallError, Process, Received, SpawnError};
+use term::{Atom, IntoAtom, Pid, Reference, Term, TermRef, term};
 
 use crate::node::Node;
 use crate::service::pg;
@@ -97,15 +99,141 @@ impl Groups {
         Ok(groups.as_list().map(|list| list.iter().map(Term::from).collect()).unwrap_or_default())
     }
 
+    /// The groups that have members on this node, in no order (`pg:which_local_groups/1`).
+    ///
+    /// # Errors
+    /// If the scope has ended.
+    pub async fn which_local_groups(&self) -> Result<Vec<Term>, CallError> {
+        let groups = self.ask(term!({ which_local_groups })).await?;
+        Ok(groups.as_list().map(|list| list.iter().map(Term::from).collect()).unwrap_or_default())
+    }
+
+    /// The members of a group now, and from then on its changes (`pg:monitor/2`): nothing is missed between the two.
+    ///
+    /// ```no_run
+    /// # async fn watch(node: node::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// use node::GroupChange;
+    ///
+    /// let (members, mut changes) = node.pg()?.monitor("workers").await?;
+    /// println!("there are {members:?}");
+    /// while let Some(change) = changes.next().await {
+    ///     match change {
+    ///         GroupChange::Joined { pids, .. } => println!("{pids:?} came"),
+    ///         GroupChange::Left { pids, .. } => println!("{pids:?} went"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// If the scope has ended.
+    pub async fn monitor(
+        &self,
+        group: impl Into<Term>,
+    ) -> Result<(Vec<Pid>, GroupChanges), CallError> {
+        let (members, changes) = self.watch(term!({monitor, group.into()})).await?;
+        Ok((pids_of(members.root()), changes))
+    }
+
+    /// The same for all groups of the scope (`pg:monitor_scope/1`).
+    ///
+    /// # Errors
+    /// If the scope has ended.
+    pub async fn monitor_scope(
+        &self,
+    ) -> Result<(HashMap<Term, Vec<Pid>>, GroupChanges), CallError> {
+        let (groups, changes) = self.watch(term!('monitor)).await?;
+        let groups = groups.as_map().map(|groups| {
+            groups.iter().map(|(group, pids)| (group.to_term(), pids_of(pids))).collect()
+        });
+        Ok((groups.unwrap_or_default(), changes))
+    }
+
+    async fn watch(&self, question: Term) -> Result<(Term, GroupChanges), CallError> {
+        let mut process = self.node.runtime().attach().map_err(CallError::from)?;
+        // Taken before the scope is asked: should it end right after, that is seen.
+        process.monitor(&self.scope);
+        let (reference, now) = process.call(&self.scope, question).await?;
+        Ok((now, GroupChanges { process, reference }))
+    }
+
     async fn pids(&self, question: Term) -> Result<Vec<Pid>, CallError> {
-        let members = self.ask(question).await?;
-        Ok(members
-            .as_list()
-            .map(|list| list.iter().filter_map(|pid| pid.as_pid()).collect())
-            .unwrap_or_default())
+        Ok(pids_of(self.ask(question).await?.root()))
     }
 
     async fn ask(&self, question: Term) -> Result<Term, CallError> {
         self.node.runtime().call::<Term>(&self.scope, question).await
+    }
+}
+
+/// The pids of a list.
+fn pids_of(list: TermRef<'_>) -> Vec<Pid> {
+    list.as_list()
+        .map(|list| list.iter().filter_map(|pid| pid.as_pid()).collect())
+        .unwrap_or_default()
+}
+
+/// What happened to a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupChange {
+    /// Processes have joined it, on any node.
+    Joined {
+        /// The group.
+        group: Term,
+        /// Each as often as it joined.
+        pids: Vec<Pid>,
+    },
+    /// Processes have left it, have ended, or their node is lost.
+    Left {
+        /// The group.
+        group: Term,
+        /// Each as often as it left.
+        pids: Vec<Pid>,
+    },
+}
+
+/// The changes of one group, or of all of a scope, in the order in which this node learns of them; dropped, it is told of no more.
+///
+/// They wait in the mailbox of a process that belongs to this alone, which has no bound: who asks for them reads them.
+#[derive(Debug)]
+pub struct GroupChanges {
+    process: Process,
+    reference: Reference,
+}
+
+impl GroupChanges {
+    /// The next change; `None` when the scope has ended.
+    ///
+    /// # Cancellation
+    /// Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<GroupChange> {
+        loop {
+            match self.process.receive::<Received>().await.ok()? {
+                Received::Message(message) => {
+                    let Ok(message) = message.into_term() else { continue };
+                    if let Some(change) = self.change(&message) {
+                        return Some(change);
+                    }
+                }
+                Received::Down { .. } => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// `{Ref, join | leave, Group, Pids}`.
+    fn change(&self, message: &Term) -> Option<GroupChange> {
+        let parts = message.as_tuple().filter(|parts| parts.len() == 4)?;
+        if parts.get(0)?.as_reference()? != self.reference {
+            return None;
+        }
+        let (group, pids) = (parts.get(2)?.to_term(), pids_of(parts.get(3)?));
+        let joined = parts.get(1)?.is_atom("join");
+        Some(if joined {
+            GroupChange::Joined { group, pids }
+        } else {
+            GroupChange::Left { group, pids }
+        })
     }
 }

@@ -33,9 +33,9 @@
 //! | [`bridge`] | control messages to signals, and back |
 //! | `conn` | connections: handshake, reading, writing, ticks, who is connected |
 //! | `export`, `remote` | functions that other nodes may call, and theirs that we call |
-//! | `groups`, `global` | process groups and global names as a program uses them |
+//! | `groups`, `global`, `io` | process groups, global names and group leaders as a program uses them |
 //! | `service` | processes that every Erlang node has: `net_kernel`, `rex`, the group leader; spawn requests |
-//! | `telemetry` | what is counted |
+//! | `telemetry`, `logger` | what is counted; `tracing` events in the log of a BEAM node |
 //!
 //! # The path of a message
 //!
@@ -71,6 +71,9 @@ mod conn;
 mod export;
 mod global;
 mod groups;
+mod io;
+#[cfg(feature = "logger")]
+mod logger;
 mod node;
 mod processes;
 mod remote;
@@ -84,18 +87,21 @@ pub use crate::cookie::{Cookie, CookieError};
 pub use crate::epmd::EpmdKind;
 pub use crate::error::StartError;
 pub use crate::export::{Exception, ExportError, Function, Invocation, Outcome, Returned};
-pub use crate::global::{Global, GlobalError};
-pub use crate::groups::Groups;
+pub use crate::global::{Global, GlobalError, GlobalLock};
+pub use crate::groups::{GroupChange, GroupChanges, Groups};
+pub use crate::io::{IoDevice, IoError};
+#[cfg(feature = "logger")]
+pub use crate::logger::LoggerLayer;
 pub use crate::name::{NameError, NameKind, NodeName};
 pub use crate::node::Node;
 pub use crate::proto::flags::Flags;
-pub use crate::remote::{RemoteCall, RemoteError};
+pub use crate::remote::{RemoteCall, RemoteCalls, RemoteError, RemoteSpawn, SpawnFailed};
 pub use crate::telemetry::{Stats, TrafficStats};
 
 // What a program needs of the crates below, so that it needs to name one.
 pub use mailbox::{
     AliasMode, Bound, CallError, Caller, Dest, Exit, MonitorOptions, Next, Nodes, Overflow,
     Payload, Process, Reason, Received, RegisterError, Reply, Runtime, Server, SpawnError,
-    SpawnOptions, SpawnRequestOptions, Spawned,
+    SpawnOptions, SpawnReplies, SpawnRequestOptions, Spawned,
 };
 pub use term::{Atom, IntoAtom, Pid, Port, Reference, Term, term};

@@ -3,9 +3,12 @@
 use std::future::Future;
 
 use mailbox::{
-    IntoExit, Process, RegisterError, SpawnError, SpawnOptions, Spawned, UnregisterError,
+    CallError, CallFuture, Dest, IntoExit, Process, RegisterError, SpawnError, SpawnOptions,
+    Spawned, UnregisterError,
 };
-use term::{Atom, IntoAtom, Pid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use term::{Atom, EncodeError, IntoAtom, Pid, term};
 
 use crate::node::Node;
 
@@ -97,5 +100,52 @@ impl Node {
     #[must_use]
     pub fn registered(&self) -> Vec<Atom> {
         self.runtime().registered()
+    }
+
+    /// Calls a server from outside any process (`gen_server:call/3`): see [`Process::call`].
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn ask(node: node::Node) -> Result<(), node::CallError> {
+    /// let n: i64 = node.call(("counter", "a@host"), ("add", 2)).timeout(Duration::from_secs(1)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`CallError`], from the future: not there, refused, crashed, connection lost, timed out.
+    ///
+    /// # Cancellation
+    /// Dropping the future gives the call up: its late reply is never seen.
+    pub fn call<T: DeserializeOwned + 'static>(
+        &self,
+        to: impl Into<Dest>,
+        request: impl Serialize + 'static,
+    ) -> CallFuture<Process, T> {
+        self.runtime().call(to, request)
+    }
+
+    /// Casts a request to a server from outside any process (`gen_server:cast/2`); nothing is waited for.
+    ///
+    /// # Errors
+    /// If the request cannot be a term.
+    pub fn cast(
+        &self,
+        to: impl Into<Dest>,
+        request: impl Serialize + 'static,
+    ) -> Result<(), EncodeError> {
+        self.runtime().cast(to, request)
+    }
+
+    /// Whether a peer answers (`net_adm:ping/1`): connects to it, and asks its `net_kernel`.
+    pub async fn ping(&self, peer: impl IntoAtom) -> bool {
+        let peer = peer.into_atom();
+        let us = self.runtime().node().clone();
+        if peer == us {
+            return true;
+        }
+        let asked: Result<Atom, CallError> =
+            self.call(("net_kernel", peer), term!({is_auth, us})).await;
+        asked.is_ok_and(|answer| answer.as_str() == "yes")
     }
 }

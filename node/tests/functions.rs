@@ -86,12 +86,23 @@ async fn functions_take_and_give_types_terms_and_results_now_or_later() -> Resul
     assert_eq!(ours.erpc::<i64>(&there, "t", "add", (1, 2)).await?, 3);
     assert_eq!(ours.erpc::<i64>(&there, "t", "add", vec![1, 2]).await?, 3);
     assert_eq!(ours.erpc::<String>(&there, "t", "none", Term::NIL).await?, "nothing");
+    // No arguments, and no value, are `()`.
+    theirs.export("t", "unit", || ())?;
+    theirs.export("t", "takes_ok", |(): ()| 7)?;
+    ours.erpc::<()>(&there, "t", "unit", ()).await?;
+    assert_eq!(ours.erpc::<Term>(&there, "t", "unit", ()).await?, term!('ok));
+    assert_eq!(ours.erpc::<i64>(&there, "t", "takes_ok", ((),)).await?, 7);
     assert_eq!(ours.erpc::<i64>(&there, "t", "head", (vec![7, 8],)).await?, 7);
     assert_eq!(ours.erpc::<usize>(&there, "t", "later", ("four",)).await?, 4);
     assert_eq!(ours.erpc::<i64>(&there, "t", "parse", ("42",)).await?, 42);
     // The same functions called at home.
     assert_eq!(theirs.erpc::<i64>(&there, "t", "add", (1, 2)).await?, 3);
     Ok(())
+}
+
+fn not_there(function: &'static str, arity: usize, stack: Term) -> Result<Term, RemoteError> {
+    let [module, function] = ["t", function].map(Atom::from_static);
+    Err(RemoteError::NotThere { module, function, arity, stack })
 }
 
 #[tokio::test]
@@ -129,7 +140,7 @@ async fn every_way_to_fail_is_told_apart() -> Result<()> {
     );
     assert_eq!(
         at("panics", term!(['oh, 'no])).await,
-        raised(Exception::Error(term!('undef)), term!([{t, 'panics, ['oh, 'no], []}]))
+        not_there("panics", 2, term!([{t, 'panics, ['oh, 'no], []}]))
     );
     assert_eq!(
         at("panics", term!([17])).await,
@@ -178,11 +189,7 @@ async fn a_function_is_exported_once_and_can_be_taken_back() -> Result<()> {
     ensure!(again.as_ref().is_err_and(|text| text.contains("t:f/0")), "{again:?}");
     ensure!(theirs.unexport("t", "f", 0) && !theirs.unexport("t", "f", 0));
     let gone = ours.erpc::<Term>(&there, "t", "f", Vec::<Term>::new()).await;
-    let undef = Exception::Error(term!('undef));
-    assert_eq!(
-        gone,
-        Err(RemoteError::Raised { exception: undef, stack: term!([{t, 'f, [], []}]) })
-    );
+    assert_eq!(gone, not_there("f", 0, term!([{t, 'f, [], []}])));
     assert_eq!(ours.erpc::<i64>(&there, "t", "f", (0,)).await?, 2);
     Ok(())
 }

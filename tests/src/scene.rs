@@ -41,12 +41,21 @@ pub struct Scene {
 impl Scene {
     /// A scene for one release, with no epmd running yet.
     pub fn bare(otp: &'static Otp) -> Result<Self> {
+        Self::bare_at(otp, epmd::free_port()?)
+    }
+
+    /// A scene for another release in the cluster of this one: its nodes share this one's epmd.
+    pub fn beside(&self, otp: &'static Otp) -> Result<Self> {
+        Self::bare_at(otp, self.epmd_port)
+    }
+
+    fn bare_at(otp: &'static Otp, epmd_port: u16) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("cnode-home-").tempdir()?;
         let shared = otp.directory()?;
         std::fs::write(shared.path().join("inetrc"), INETRC)?;
         Ok(Self {
             otp,
-            epmd_port: epmd::free_port()?,
+            epmd_port,
             epmd: None,
             nodes: BTreeMap::new(),
             ended: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use term::text::Format;
 use term::{Elements, TermRef, View};
 
 /// The most characters that one control sequence pads to: a peer's `~999999999c` must not be our memory.
@@ -59,7 +60,12 @@ struct Sequence {
     width: Option<i64>,
     precision: Option<usize>,
     pad: Option<char>,
+    /// `t`.
     unicode: bool,
+    /// `l`: lists are no text.
+    lists_are_lists: bool,
+    /// `k`: maps by the order of their keys.
+    ordered: bool,
 }
 
 /// What `io_lib:format(Format, Arguments)` makes; `None` where that would fail with `badarg`.
@@ -107,8 +113,11 @@ impl Sequence {
         }
         while let Some(modifier) = text.next_if(|c| matches!(c, 't' | 'l' | 'k' | 'K')) {
             sequence.unicode |= modifier == 't';
+            sequence.lists_are_lists |= modifier == 'l';
+            sequence.ordered |= modifier == 'k';
             if modifier == 'K' {
-                arguments.next()?;
+                // Maps in an order by a fun, which cannot be run here, or by one of two words.
+                sequence.ordered |= arguments.next()?.is_atom("ordered");
             }
         }
         Some(sequence)
@@ -131,20 +140,20 @@ impl Sequence {
                     Some(atom) => atom.to_string(),
                     None => characters(argument, encoding)?,
                 };
-                let shown = match (self.precision, self.width) {
-                    (Some(precision), _) => text.chars().take(precision).collect(),
-                    (None, Some(width)) => {
-                        text.chars().take(usize::try_from(width.unsigned_abs()).ok()?).collect()
-                    }
-                    (None, None) => text,
-                };
-                self.pad_to(&shown, out);
+                self.text(&text, out)?;
             }
-            'w' | 'p' => self.pad_to(&arguments.next()?.to_string(), out),
-            'W' | 'P' => {
-                let shown = arguments.next()?.to_string();
+            'w' => self.pad_to(&self.printed(arguments.next()?).raw().to_string(), out),
+            'p' => self.pretty(arguments.next()?, out)?,
+            // With a depth, below which dots stand for the rest. Here all is shown: a depth is a wish for brevity.
+            'W' => {
+                let shown = self.printed(arguments.next()?).raw().to_string();
                 arguments.next()?.as_i64()?;
                 self.pad_to(&shown, out);
+            }
+            'P' => {
+                let shown = arguments.next()?;
+                arguments.next()?.as_i64()?;
+                self.pretty(shown, out)?;
             }
             'b' | 'B' | '+' | '#' | 'x' | 'X' => self.integer(control, arguments, out)?,
             'f' | 'e' | 'g' => {
@@ -153,12 +162,10 @@ impl Sequence {
                     argument.as_f64().or_else(|| argument.as_i64().map(|whole| whole as f64))?;
                 let digits = self.precision.unwrap_or(6).min(253);
                 let shown = match control {
-                    'f' => format!("{value:.digits$}"),
-                    'e' => exponent(value, digits),
-                    _ if value.abs() >= 0.1 && value.abs() < 10_000.0 => {
-                        format!("{value:.digits$}")
-                    }
-                    _ => exponent(value, digits),
+                    'f' if digits >= 1 => format!("{value:.digits$}"),
+                    'e' if digits >= 2 => exponent(value, digits),
+                    'g' if digits >= 1 => general(value, digits),
+                    _ => return None,
                 };
                 self.pad_to(&shown, out);
             }
@@ -175,7 +182,7 @@ impl Sequence {
         let prefix = match control {
             'x' | 'X' => match arguments.next()? {
                 prefix if prefix.as_atom().is_some() => prefix.as_atom()?.to_string(),
-                prefix => characters(prefix, Encoding::Unicode)?,
+                prefix => characters(prefix.as_list().map(|_| prefix)?, Encoding::Unicode)?,
             },
             '+' | '#' => format!("{base}#"),
             _ => String::new(),
@@ -186,6 +193,54 @@ impl Sequence {
         let (sign, digits) =
             digits.strip_prefix('-').map_or(("", digits.as_str()), |digits| ("-", digits));
         self.pad_to(&format!("{sign}{prefix}{digits}"), out);
+        Some(())
+    }
+
+    fn printed<'a>(&self, term: TermRef<'a>) -> Format<'a> {
+        let printed = if self.unicode { term.format().unicode() } else { term.format() };
+        if self.ordered { printed.ordered() } else { printed }
+    }
+
+    /// `~p`: lines of the field's width, beginning where the text so far ends, or in the column that the precision says.
+    fn pretty(&self, term: TermRef<'_>, out: &mut String) -> Option<()> {
+        let width = usize::try_from(self.width.unwrap_or(80)).ok()?;
+        let column = self.precision.unwrap_or_else(|| column(out) + 1);
+        // Nothing but `l` makes text of lists into lists, and of binaries too, which is as near as we come.
+        let printed = self.printed(term);
+        let printed = if self.lists_are_lists { printed.raw() } else { printed };
+        let text = printed.width(width).column(column).to_string();
+        out.push_str(&text);
+        Some(())
+    }
+
+    /// `~s`: cut to the precision and filled up to it, then filled up to the width.
+    fn text(&self, text: &str, out: &mut String) -> Option<()> {
+        let width = match self.width {
+            Some(width) => Some(usize::try_from(width.unsigned_abs()).ok()?),
+            None => None,
+        };
+        let left = self.width.is_some_and(|width| width < 0);
+        let Some(field) = self.precision.or(width) else {
+            out.push_str(text);
+            return Some(());
+        };
+        let whole = width.unwrap_or(field);
+        if whole < field {
+            return None;
+        }
+        let (field, whole) = (field.min(WIDEST), whole.min(WIDEST));
+        let shown: String = text.chars().take(field).collect();
+        let padding = |count| std::iter::repeat_n(self.pad.unwrap_or(' '), count);
+        let missing = field - shown.chars().count();
+        // What the precision leaves free is filled after the text, except where it is the whole field.
+        let (before, after) = match (left || self.width.is_none(), whole > field) {
+            (true, _) => (0, missing + whole - field),
+            (false, true) => (whole - field, missing),
+            (false, false) => (missing, 0),
+        };
+        out.extend(padding(before));
+        out.push_str(&shown);
+        out.extend(padding(after));
         Some(())
     }
 
@@ -214,6 +269,12 @@ impl Sequence {
     }
 }
 
+/// How far the last line reaches; a tab reaches the next multiple of eight.
+fn column(text: &str) -> usize {
+    let line = text.rsplit('\n').next().unwrap_or(text);
+    line.chars().fold(0, |column, c| if c == '\t' { (column + 8) / 8 * 8 } else { column + 1 })
+}
+
 /// Digits, or `*` for the next argument; nothing is `None` in `Some`.
 fn number(
     text: &mut std::iter::Peekable<std::str::Chars<'_>>,
@@ -230,7 +291,20 @@ fn number(
     Some(value)
 }
 
-/// `1.50000e+00`: as many digits in all as asked for.
+/// As `~f` for what is from 0.1 up to 10,000 and fits so many digits in all, else as `~e`.
+fn general(value: f64, digits: usize) -> String {
+    let size = value.abs();
+    let before = [1.0, 10.0, 100.0, 1_000.0, 10_000.0].iter().position(|limit| size < *limit);
+    match before {
+        Some(before) if size >= 0.1 && (before < digits || digits == 1 && before == 0) => {
+            let decimals = digits - before;
+            format!("{value:.decimals$}")
+        }
+        _ => exponent(value, digits.max(2)),
+    }
+}
+
+/// `1.50000e+0`: as many digits in all as asked for.
 fn exponent(value: f64, digits: usize) -> String {
     let decimals = digits.saturating_sub(1);
     let plain = format!("{value:.decimals$e}");
@@ -238,6 +312,6 @@ fn exponent(value: f64, digits: usize) -> String {
     let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
     let mut out = String::from(mantissa);
     // Writing to a string does not fail.
-    let _ = write!(out, "e{sign}{digits:0>2}");
+    let _ = write!(out, "e{sign}{digits}");
     out
 }

@@ -4,10 +4,10 @@
 //! | --- | --- | --- |
 //! | `net_kernel` | `net_kernel` | answers `net_adm:ping` |
 //! | `rex` | `rex` | answers what `rpc` sends |
-//! | `group_leader` | `user` | writes what processes print to standard error |
+//! | `group_leader` | `user` | answers I/O requests; this one writes to standard error |
 //! | `format` | | `io_lib:format`, for what comes to the group leader unformatted |
 //! | `global` | `global_name_server` | a visible node's part in `global` |
-//! | `pg` | each scope | process groups |
+//! | `pg`, `pg_watch` | each scope | process groups, and who is told of their changes |
 //! | `spawn` | | answers spawn requests, of `erpc` among others |
 //! | `apply` | | calls an exported function; what comes of it in the shapes of OTP |
 //! | `question` | | tells a `gen_server:call` from other messages |
@@ -15,9 +15,10 @@
 mod apply;
 mod format;
 pub(crate) mod global;
-mod group_leader;
+pub(crate) mod group_leader;
 mod net_kernel;
 pub(crate) mod pg;
+mod pg_watch;
 mod question;
 mod rex;
 mod spawn;
@@ -27,21 +28,25 @@ use std::sync::Arc;
 use mailbox::{Runtime, SpawnError};
 
 pub(crate) use self::apply::{Call, Ended};
+use crate::config::Config;
 use crate::export::Exports;
 
 /// Starts them all.
 pub(crate) fn start(
     runtime: &Runtime,
     exports: &Arc<Exports>,
-    is_hidden: bool,
+    config: &Config,
 ) -> Result<(), SpawnError> {
-    let leader = runtime.spawn_named("user", group_leader::run)?;
+    let leader = runtime
+        .spawn_named("user", |process| group_leader::run(process, group_leader::StandardError))?;
     runtime.set_default_group_leader(leader);
     runtime.spawn_named("net_kernel", net_kernel::run)?;
     let functions = Arc::clone(exports);
     runtime.spawn_named("rex", move |process| rex::run(process, functions))?;
-    if !is_hidden {
-        runtime.spawn_named(global::SERVER, global::run)?;
+    if !config.hidden {
+        let prevents_overlap = config.prevent_overlapping_partitions;
+        runtime
+            .spawn_named(global::SERVER, move |process| global::run(process, prevents_overlap))?;
     }
     runtime.set_spawn_service(Arc::new(spawn::ExportedFunctions(Arc::clone(exports))));
     Ok(())

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use mailbox::{Caller, Dest, Exit, Nodes, Process, Received};
 use term::{Atom, Pid, Reference, Term, TermRef, term};
 
+use super::pg_watch::{Change, Watches};
 use super::question;
 
 /// The members that one node has, by group; a process is in a group as often as it has joined.
@@ -17,6 +18,8 @@ struct Scope {
     local: HashMap<Pid, (Reference, Vec<Term>)>,
     /// Scope processes of other nodes, each with its monitor and what it has told.
     peers: HashMap<Pid, (Reference, Members)>,
+    /// Who is told of changes.
+    watches: Watches,
 }
 
 pub(crate) async fn run(mut process: Process, name: Atom) -> Exit {
@@ -26,7 +29,8 @@ pub(crate) async fn run(mut process: Process, name: Atom) -> Exit {
     for node in process.runtime().nodes(Nodes::Connected) {
         discover(&process, (name.clone(), node));
     }
-    let mut scope = Scope { name, local: HashMap::new(), peers: HashMap::new() };
+    let mut scope =
+        Scope { name, local: HashMap::new(), peers: HashMap::new(), watches: Watches::default() };
     loop {
         match process.receive().await? {
             Received::Message(message) => {
@@ -54,8 +58,14 @@ fn discover(process: &Process, to: impl Into<Dest>) {
 }
 
 impl Scope {
-    /// The requests of OTP's `pg:join/3`, `leave/3`; and of [`Groups`](crate::groups::Groups).
+    /// The requests of OTP's `pg:join/3`, `leave/3`, `monitor/2`, `monitor_scope/1`, `demonitor/2`; and of
+    /// [`Groups`](crate::groups::Groups).
     fn asked(&mut self, process: &Process, caller: &Caller, request: TermRef<'_>) {
+        if request.is_atom("monitor") {
+            let reference = self.watches.scope(process, caller.pid());
+            caller.reply(term!({(reference), self.all()}));
+            return;
+        }
         let parts: Vec<TermRef<'_>> =
             request.as_tuple().map(|tuple| tuple.iter().collect()).unwrap_or_default();
         let reply = match parts.as_slice() {
@@ -72,12 +82,25 @@ impl Scope {
                 Term::from(self.local_members(&group.to_term()))
             }
             [word] if word.is_atom("which_groups") => self.groups(),
+            [word] if word.is_atom("which_local_groups") => self.local_groups(),
+            [word, group] if word.is_atom("monitor") => {
+                let group = group.to_term();
+                let members = self.members(&group);
+                let reference = self.watches.group(process, caller.pid(), group);
+                term!({(reference), members})
+            }
+            [word, reference] if word.is_atom("demonitor") => {
+                let ended =
+                    reference.as_reference().is_some_and(|known| self.watches.end(process, &known));
+                if ended { term!('ok) } else { Term::from(false) }
+            }
             _ => term!({error, 'notsup}),
         };
         caller.reply(reply);
     }
 
     fn join(&mut self, process: &Process, group: &Term, pids: Vec<Pid>, who: &Term) -> Term {
+        let joined = pids.clone();
         for pid in pids {
             self.local
                 .entry(pid.clone())
@@ -86,25 +109,27 @@ impl Scope {
                 .push(group.clone());
         }
         self.tell_peers(process, &term!({join, process.pid(), group, who}));
+        self.watches.tell(process, Change::Join, group, joined);
         term!('ok)
     }
 
     fn leave(&mut self, process: &Process, group: &Term, pids: Vec<Pid>, who: &Term) -> Term {
-        let mut left = false;
+        let mut left = Vec::new();
         for pid in pids {
             let Some((monitor, groups)) = self.local.get_mut(&pid) else { continue };
             let Some(at) = groups.iter().rposition(|joined| joined == group) else { continue };
             groups.remove(at);
-            left = true;
             if groups.is_empty() {
                 process.demonitor(monitor);
                 self.local.remove(&pid);
             }
+            left.push(pid);
         }
-        if !left {
+        if left.is_empty() {
             return term!('not_joined);
         }
         self.tell_peers(process, &term!({leave, process.pid(), who, [group]}));
+        self.watches.tell(process, Change::Leave, group, left);
         term!('ok)
     }
 
@@ -122,6 +147,28 @@ impl Scope {
             members.extend(theirs.get(group).into_iter().flatten().cloned());
         }
         Term::from(members)
+    }
+
+    /// Every group with its members: `#{Group => [Pid]}`.
+    fn all(&self) -> Term {
+        let mut all: Members = HashMap::new();
+        for (pid, (_, groups)) in &self.local {
+            for group in groups {
+                all.entry(group.clone()).or_default().push(pid.clone());
+            }
+        }
+        for (_, members) in self.peers.values() {
+            for (group, pids) in members {
+                all.entry(group.clone()).or_default().extend(pids.iter().cloned());
+            }
+        }
+        Term::map(all.into_iter().map(|(group, pids)| (group, Term::from(pids))))
+    }
+
+    fn local_groups(&self) -> Term {
+        let ours = self.local.values().flat_map(|(_, groups)| groups);
+        let groups: std::collections::HashSet<&Term> = ours.collect();
+        groups.into_iter().cloned().collect()
     }
 
     fn groups(&self) -> Term {
@@ -160,12 +207,16 @@ impl Scope {
             }
             ("join", [peer, group, who]) => {
                 let (_, members) = self.peers.get_mut(&peer.as_pid()?)?;
-                members.entry(group.to_term()).or_default().extend(pids(*who)?);
+                let (group, who) = (group.to_term(), pids(*who)?);
+                members.entry(group.clone()).or_default().extend(who.iter().cloned());
+                self.watches.tell(process, Change::Join, &group, who);
             }
             ("leave", [peer, who, groups]) => {
                 let (_, members) = self.peers.get_mut(&peer.as_pid()?)?;
                 for group in groups.as_list()? {
-                    take_away(members, &group.to_term(), &pids(*who)?);
+                    let group = group.to_term();
+                    let left = take_away(members, &group, pids(*who)?);
+                    self.watches.tell(process, Change::Leave, &group, left);
                 }
             }
             ("update", [peer, changes]) => {
@@ -173,8 +224,13 @@ impl Scope {
                 for change in changes.as_list()? {
                     let change = change.as_tuple().filter(|change| change.len() == 3)?;
                     let group = change.get(0)?.to_term();
-                    members.entry(group.clone()).or_default().extend(pids(change.get(1)?)?);
-                    take_away(members, &group, &pids(change.get(2)?)?);
+                    let (joined, left) = (pids(change.get(1)?)?, pids(change.get(2)?)?);
+                    if !joined.is_empty() {
+                        members.entry(group.clone()).or_default().extend(joined.iter().cloned());
+                    }
+                    self.watches.tell(process, Change::Join, &group, joined);
+                    let left = take_away(members, &group, left);
+                    self.watches.tell(process, Change::Leave, &group, left);
                 }
             }
             _ => return None,
@@ -202,22 +258,42 @@ impl Scope {
 
     /// What it tells is all that its node has.
     fn synchronised(&mut self, process: &Process, peer: &Pid, members: Members) {
-        match self.peers.get_mut(peer) {
-            Some((_, known)) => *known = members,
+        let known = match self.peers.get_mut(peer) {
+            Some((_, known)) => std::mem::replace(known, members.clone()),
             None => {
-                self.peers.insert(peer.clone(), (process.monitor(peer), members));
+                self.peers.insert(peer.clone(), (process.monitor(peer), members.clone()));
+                Members::new()
             }
+        };
+        if self.watches.are_none() {
+            return;
+        }
+        for (group, before) in &known {
+            let gone = without(before, members.get(group));
+            self.watches.tell(process, Change::Leave, group, gone);
+        }
+        for (group, now) in &members {
+            let new = without(now, known.get(group));
+            self.watches.tell(process, Change::Join, group, new);
         }
     }
 
-    /// A member or a peer is gone, and with a peer everything it told.
+    /// A member or a peer is gone, and with a peer everything it told; or one who was told of changes.
     fn ended(&mut self, process: &Process, pid: &Pid, monitor: &Reference) {
         if self.peers.get(pid).is_some_and(|(known, _)| known == monitor) {
-            self.peers.remove(pid);
+            let Some((_, members)) = self.peers.remove(pid) else { return };
+            for (group, pids) in members {
+                self.watches.tell(process, Change::Leave, &group, pids);
+            }
         } else if self.local.get(pid).is_some_and(|(known, _)| known == monitor)
             && let Some((_, groups)) = self.local.remove(pid)
         {
-            self.tell_peers(process, &term!({leave, process.pid(), pid, groups}));
+            self.tell_peers(process, &term!({leave, process.pid(), pid, &groups}));
+            for group in &groups {
+                self.watches.tell(process, Change::Leave, group, vec![pid.clone()]);
+            }
+        } else {
+            self.watches.ended(monitor);
         }
     }
 
@@ -228,16 +304,37 @@ impl Scope {
     }
 }
 
-fn take_away(members: &mut Members, group: &Term, gone: &[Pid]) {
-    let Some(pids) = members.get_mut(group) else { return };
-    for pid in gone {
-        if let Some(at) = pids.iter().rposition(|member| member == pid) {
+/// Takes members away, each once; those that were there.
+fn take_away(members: &mut Members, group: &Term, mut gone: Vec<Pid>) -> Vec<Pid> {
+    let Some(pids) = members.get_mut(group) else { return Vec::new() };
+    gone.retain(|pid| match pids.iter().rposition(|member| member == pid) {
+        Some(at) => {
             pids.remove(at);
+            true
         }
-    }
+        None => false,
+    });
     if pids.is_empty() {
         members.remove(group);
     }
+    gone
+}
+
+/// The pids that are not among the others, as often as they are there more (`--`).
+fn without(pids: &[Pid], others: Option<&Vec<Pid>>) -> Vec<Pid> {
+    let mut counts: HashMap<&Pid, usize> = HashMap::new();
+    for other in others.into_iter().flatten() {
+        *counts.entry(other).or_default() += 1;
+    }
+    let mut left = pids.to_vec();
+    left.retain(|pid| match counts.get_mut(pid) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    });
+    left
 }
 
 /// A pid, or a list of pids.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use mailbox::{CallError, Exit, Process};
+use mailbox::{CallError, Exit, Process, Reason};
 use term::{Atom, Pid, Term, term};
 
 use super::{SERVER, cast};
@@ -12,7 +12,7 @@ use super::{SERVER, cast};
 const ANSWERS: Duration = Duration::from_secs(5);
 
 /// Sets a lock on nodes; whether it is set on all that answered. If not it is set on none.
-pub(super) async fn set(
+pub(crate) async fn set(
     process: &mut Process,
     id: &Term,
     nodes: &[Atom],
@@ -42,7 +42,7 @@ async fn ask(process: &mut Process, id: &Term, nodes: &[Atom]) -> Result<bool, C
 }
 
 /// Takes a lock away.
-pub(super) async fn delete(
+pub(crate) async fn delete(
     process: &mut Process,
     id: &Term,
     nodes: &[Atom],
@@ -58,19 +58,103 @@ async fn release(process: &mut Process, id: &Term, nodes: &[Atom]) -> Result<(),
     Ok(())
 }
 
-/// The locker: locks our partition when the locker of another has locked its own, until the two are one. It does one at a time.
+/// The locker: locks our partition when the locker of another has locked its own, or locks first, until the two are one. It does
+/// one at a time.
 pub(super) async fn run(mut process: Process) -> Exit {
     loop {
         let message: Term = process.receive().await?;
         let Some(wanted) = Wanted::of(&message) else { continue };
-        let Wanted { server, node, id, nodes, known } = wanted;
-        let set = set(&mut process, &id, &nodes).await?;
-        let lock_set = term!({lock_set, process.pid(), set, known});
-        process.send((SERVER, &node), cast(lock_set));
-        if !set {
-            continue;
+        match wanted.begins {
+            None => second(&mut process, wanted).await?,
+            Some(tag) => first(&mut process, wanted, tag).await?,
         }
-        process.send(&server, term!({locked, &node, &id}));
+    }
+}
+
+/// The other has locked.
+async fn second(process: &mut Process, wanted: Wanted) -> Result<(), Reason> {
+    let set = set(process, &wanted.id, &wanted.nodes).await?;
+    wanted.say(process, set);
+    if set {
+        wanted.hold(process).await?;
+    }
+    Ok(())
+}
+
+/// The other has not locked yet.
+async fn first(process: &mut Process, wanted: Wanted, tag: i64) -> Result<(), Reason> {
+    let Wanted { server, node, id, nodes, .. } = &wanted;
+    if set(process, id, nodes).await? {
+        wanted.say(process, true);
+        let answer = process.receive_match(|message| {
+            let answer = message.as_tuple().filter(|answer| answer.len() == 3)?;
+            if answer.get(1)?.as_atom()? != *node.as_str() {
+                return None;
+            }
+            match answer.get(0)? {
+                word if word.is_atom("lock_set") => answer.get(2)?.as_bool(),
+                // The meeting is over before it began.
+                word if word.is_atom("cancel") => Some(false),
+                _ => None,
+            }
+        });
+        if answer.await? {
+            return wanted.hold(process).await;
+        }
+        delete(process, id, nodes).await?;
+    }
+    process.send(server, term!({not_locked, node, tag}));
+    Ok(())
+}
+
+/// `{lock, Server, Node, Id, Known}` of the server, or `{begin, Server, Node, Id, Known, Tag}`.
+struct Wanted {
+    server: Pid,
+    node: Atom,
+    id: Term,
+    nodes: Vec<Atom>,
+    known: Term,
+    /// The tag of the meeting, if we are to lock first.
+    begins: Option<i64>,
+}
+
+impl Wanted {
+    fn of(message: &Term) -> Option<Self> {
+        let parts = message.as_tuple()?;
+        let begins = match (parts.get(0)?, parts.len()) {
+            (word, 5) if word.is_atom("lock") => None,
+            (word, 6) if word.is_atom("begin") => Some(parts.get(5)?.as_i64()?),
+            _ => return None,
+        };
+        let known = parts.get(4)?;
+        let server = parts.get(1)?.as_pid()?;
+        let mut nodes = vec![server.node().clone()];
+        nodes.extend(super::nodes(known));
+        let node = parts.get(2)?.as_atom()?.to_atom();
+        if begins.is_some() && !nodes.contains(&node) {
+            // One node of the other partition: nobody there can lock it without coming to terms with us.
+            nodes.push(node.clone());
+        }
+        Some(Self {
+            server,
+            node,
+            id: parts.get(3)?.to_term(),
+            nodes,
+            known: known.to_term(),
+            begins,
+        })
+    }
+
+    /// Tells the other locker whether our lock is set.
+    fn say(&self, process: &Process, set: bool) {
+        let lock_set = term!({lock_set, process.pid(), set, &self.known});
+        process.send((SERVER, &self.node), cast(lock_set));
+    }
+
+    /// Both locks are set: until the server has done what is to be done.
+    async fn hold(&self, process: &mut Process) -> Result<(), Reason> {
+        let Self { server, node, id, nodes, .. } = self;
+        process.send(server, term!({locked, node, id}));
         let last_words = process
             .receive_match(|message| {
                 let words = message.as_tuple().filter(|words| words.len() == 3)?;
@@ -81,39 +165,11 @@ pub(super) async fn run(mut process: Process) -> Exit {
             .await?;
         // Before the lock goes: who gets it next finds everybody told.
         if last_words.as_tuple().is_some() {
-            for other in nodes.iter().filter(|other| *other != process.runtime().node()) {
+            let told = |other: &&Atom| *other != process.runtime().node() && *other != node;
+            for other in nodes.iter().filter(told) {
                 process.send((SERVER, other), cast(last_words.clone()));
             }
         }
-        delete(&mut process, &id, &nodes).await?;
-    }
-}
-
-/// `{lock, Server, Node, Id, Known}` of the server.
-struct Wanted {
-    server: Pid,
-    node: Atom,
-    id: Term,
-    nodes: Vec<Atom>,
-    known: Term,
-}
-
-impl Wanted {
-    fn of(message: &Term) -> Option<Self> {
-        let parts = message.as_tuple().filter(|parts| parts.len() == 5)?;
-        if !parts.get(0)?.is_atom("lock") {
-            return None;
-        }
-        let known = parts.get(4)?;
-        let server = parts.get(1)?.as_pid()?;
-        let mut nodes = vec![server.node().clone()];
-        nodes.extend(super::nodes(known));
-        Some(Self {
-            server,
-            node: parts.get(2)?.as_atom()?.to_atom(),
-            id: parts.get(3)?.to_term(),
-            nodes,
-            known: known.to_term(),
-        })
+        Ok(delete(process, id, nodes).await?)
     }
 }

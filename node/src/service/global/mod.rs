@@ -1,33 +1,47 @@
 //! `global_name_server`: a visible node's part in `global`. It knows all names, takes locks, and makes two partitions one.
 //!
-//! The messages are those that `global.erl` describes under "Messages in the protocol". Of two nodes that meet, one locks first;
-//! here that is always the other, so that two Rust nodes become one partition through a BEAM node, and not without one.
+//! The messages are those that `global.erl` describes under "Messages in the protocol". Of two nodes that meet, one locks first:
+//! a BEAM node always does; of two that speak our version, which no BEAM node of OTP 25.1 or later begins with, the smaller one.
 
 mod locker;
 mod locks;
 mod names;
+mod partitions;
 mod transaction;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use mailbox::{Caller, Exit, Nodes, Process, Received};
 use term::{Atom, Pid, Term, TermRef, order, term};
 
 use self::locks::Locks;
 use self::names::{Change, Name, Names};
+use self::partitions::Losses;
 use super::question;
 
-pub(crate) use self::transaction::{Transaction, whereis};
+pub(crate) use self::locker::{delete as delete_lock, set as set_lock};
+pub(crate) use self::transaction::{Transaction, random_wait, whereis};
 
 pub(crate) const SERVER: &str = "global_name_server";
 
-/// The version of the protocol that we speak. The next, OTP 25's, also tells of lost connections; its nodes speak this one with
-/// who has no other.
+/// The version of the protocol that we speak: with what prevents overlapping partitions. The next, that of OTP 25.1 to 29, also
+/// verifies that both sides are about the same meeting; its nodes speak this one with who has no other.
 const VERSION: i64 = 7;
+
+/// How long we wait at most before we ask our locker again, in milliseconds: by chance up to this, as two may want it at once.
+const AGAIN: u64 = 400;
 
 /// `{'$gen_cast', Message}`.
 fn cast(message: Term) -> Term {
     Term::from((Atom::from_static("$gen_cast"), message))
+}
+
+/// Both sides lock in the name of both lockers, so that the one lock does not shut the other out.
+fn lock_id(ours: &Pid, theirs: &Pid) -> Term {
+    let mut lockers = [Term::from(ours), Term::from(theirs)];
+    lockers.sort_by(order::compare);
+    term!({global, Term::from(lockers)})
 }
 
 /// A list of nodes: their names, or, as OTP 25 and later have them, `{Name, Version}`.
@@ -46,7 +60,10 @@ struct Session {
     tag: i64,
     /// Its tag, once it has greeted us.
     their_tag: Option<Term>,
+    their_locker: Option<Pid>,
     version: i64,
+    /// Our locker has begun, and waits to hear of the other's.
+    begun: bool,
     lock: Option<Term>,
     /// Its names, where they came before our lock.
     names: Option<Vec<Name>>,
@@ -65,9 +82,10 @@ struct Server {
     synced: Vec<Atom>,
     sessions: HashMap<Atom, Session>,
     tags: i64,
+    losses: Losses,
 }
 
-pub(crate) async fn run(mut process: Process) -> Exit {
+pub(crate) async fn run(mut process: Process, prevents_overlap: bool) -> Exit {
     process.monitor_nodes(true);
     let locker = process.spawn_link(locker::run);
     let mut server = Server {
@@ -79,6 +97,7 @@ pub(crate) async fn run(mut process: Process) -> Exit {
         synced: Vec::new(),
         sessions: HashMap::new(),
         tags: 0,
+        losses: Losses::new(prevents_overlap),
     };
     for node in process.runtime().nodes(Nodes::Visible) {
         server.meet(&process, &node);
@@ -98,7 +117,7 @@ pub(crate) async fn run(mut process: Process) -> Exit {
                     server.meet(&process, &node);
                 }
             }
-            Received::NodeDown(node) => server.lost(&process, &node),
+            Received::NodeDown(node) => server.node_down(&process, &node),
             Received::Down { reference, .. } => {
                 server.names.ended(&reference);
                 server.locks.ended(&reference);
@@ -116,6 +135,7 @@ impl Server {
                 "get_synced" => Term::from(self.synced.clone()),
                 "get_protocol_version" => Term::from(VERSION),
                 "get_names_ext" => Term::NIL,
+                "get_names" => self.names.to_term(),
                 _ => term!({error, 'notsup}),
             });
             return;
@@ -171,6 +191,27 @@ impl Server {
                 self.lost(process, &node.as_atom()?.to_atom());
                 Some(())
             }
+            // Our locker could not set the lock, or the other one could not: later, if that meeting is not over.
+            [word, node, tag] if word.is_atom("not_locked") => {
+                self.begin_later(process, &node.as_atom()?.to_atom(), tag.as_i64()?)
+            }
+            [word, node, tag] if word.is_atom("begin") => {
+                let node = node.as_atom()?.to_atom();
+                if self.session(&node, *tag).is_some_and(|session| session.lock.is_none()) {
+                    self.begin(process, &node);
+                }
+                Some(())
+            }
+            [word, by, creation, number, lost] if word.is_atom("lost_connection") => {
+                let (by, lost) = (by.as_atom()?.to_atom(), lost.as_atom()?.to_atom());
+                let when = (creation.to_term(), number.as_big_integer()?);
+                self.told_of_loss(process, message, by, when, lost);
+                Some(())
+            }
+            [word, node] if word.is_atom("remove_connection") => {
+                self.told_to_part(process, &node.as_atom()?.to_atom());
+                Some(())
+            }
             _ => None,
         }
     }
@@ -178,18 +219,25 @@ impl Server {
     fn cast(&mut self, process: &Process, parts: &[TermRef<'_>]) -> Option<()> {
         let (word, rest) = parts.split_first()?;
         match (word.as_atom()?.to_string().as_str(), rest) {
-            ("init_connect", [version, node, _]) => {
+            ("init_connect", [version, node, init]) => {
                 let node = node.as_atom()?.to_atom();
                 let version = version.as_tuple()?;
                 let (number, tag) = (version.get(0)?.as_i64()?, version.get(1)?.to_term());
                 self.meet(process, &node);
                 let session = self.sessions.get_mut(&node)?;
                 session.their_tag = Some(tag);
+                session.their_locker = init.as_tuple()?.get(3)?.as_pid();
                 session.version = number.min(VERSION);
+                if number == VERSION && self.node.as_str() < node.as_str() {
+                    self.begin(process, &node);
+                }
             }
             ("lock_set", [locker, set, _]) => {
                 let locker = locker.as_pid()?;
-                if set.as_bool()? {
+                if self.sessions.get(locker.node()).is_some_and(|session| session.begun) {
+                    let set = set.as_bool()?;
+                    process.send(&self.locker, term!({lock_set, locker.node(), set}));
+                } else if set.as_bool()? {
                     self.lock(process, &locker);
                 }
             }
@@ -239,7 +287,9 @@ impl Server {
         let session = Session {
             tag: self.tags,
             their_tag: None,
+            their_locker: None,
             version: VERSION,
+            begun: false,
             lock: None,
             names: None,
             changes: None,
@@ -252,6 +302,26 @@ impl Server {
         process.send((SERVER, node), cast(greeting));
     }
 
+    /// Has our locker lock first: our partition, and one node of the other.
+    fn begin(&mut self, process: &Process, node: &Atom) {
+        let Some(session) = self.sessions.get_mut(node) else { return };
+        let Some(theirs) = &session.their_locker else { return };
+        session.begun = true;
+        let id = lock_id(&self.locker, theirs);
+        let known = Term::from(self.known.clone());
+        let tag = session.tag;
+        process.send(&self.locker, term!({begin, process.pid(), node, id, known, tag}));
+    }
+
+    fn begin_later(&mut self, process: &Process, node: &Atom, tag: i64) -> Option<()> {
+        let session = self.sessions.get_mut(node).filter(|session| session.tag == tag)?;
+        session.begun = false;
+        let wait = u64::from(getrandom::u32().unwrap_or(u32::MAX)) % AGAIN;
+        let again = term!({begin, node, tag});
+        process.send_after(Duration::from_millis(wait), process.pid(), again);
+        Some(())
+    }
+
     /// The locker of another node has locked its partition, and one node of ours: us. Now ours locks.
     fn lock(&self, process: &Process, theirs: &Pid) {
         let node = theirs.node();
@@ -260,10 +330,7 @@ impl Server {
             process.send((SERVER, node), cast(term!({lock_set, &self.locker, false, known})));
             return;
         }
-        // Both sides lock in the name of both lockers, so that the one lock does not shut the other out.
-        let mut lockers = [Term::from(&self.locker), Term::from(theirs)];
-        lockers.sort_by(order::compare);
-        let id = term!({global, Term::from(lockers)});
+        let id = lock_id(&self.locker, theirs);
         process.send(&self.locker, term!({lock, process.pid(), node, id, known}));
     }
 

@@ -14,6 +14,8 @@ const ANSWERS: Duration = Duration::from_secs(5);
 pub(crate) enum Transaction<'a> {
     /// `{Name, Pid, Method}`.
     Register(&'a Term, &'a Pid, &'a Term),
+    /// The same, whoever has the name.
+    ReRegister(&'a Term, &'a Pid, &'a Term),
     Unregister(&'a Term),
 }
 
@@ -35,6 +37,7 @@ impl Transaction<'_> {
                 }
                 term!({register, name, pid, method})
             }
+            Self::ReRegister(name, pid, method) => term!({register, name, pid, method}),
             Self::Unregister(name) => term!({unregister, name}),
         };
         process.multi_call::<Term, _>(nodes, SERVER, request, ANSWERS).await?;
@@ -61,13 +64,7 @@ async fn lock(process: &mut Process, id: &Term) -> Result<Vec<Atom>, CallError> 
             // The partition has grown meanwhile.
             locker::delete(process, id, &nodes).await?;
         }
-        // As `global` does: longer each time up to 8 s, by chance, so that two who want the lock do not meet again.
-        let most = (1_u64 << times.min(5)) * 250;
-        let wait = most * u64::from(getrandom::u32().unwrap_or(u32::MAX) % 1000) / 1000;
-        process
-            .receive_timeout::<Received>(Duration::from_millis(wait))
-            .await
-            .map_err(CallError::Exiting)?;
+        random_wait(process, times).await?;
     }
     Err(CallError::TimedOut)
 }
@@ -75,4 +72,15 @@ async fn lock(process: &mut Process, id: &Term) -> Result<Vec<Atom>, CallError> 
 async fn known(process: &mut Process) -> Result<Vec<Atom>, CallError> {
     let known = process.call::<Term>(SERVER, term!('get_known)).await?;
     Ok(super::nodes(known.root()))
+}
+
+/// As `global` does: longer each time up to 8 s, by chance, so that two who want the lock do not meet again.
+pub(crate) async fn random_wait(process: &mut Process, times: u32) -> Result<(), CallError> {
+    let most = (1_u64 << times.min(5)) * 250;
+    let wait = most * u64::from(getrandom::u32().unwrap_or(u32::MAX) % 1000) / 1000;
+    process
+        .receive_timeout::<Received>(Duration::from_millis(wait))
+        .await
+        .map_err(CallError::Exiting)?;
+    Ok(())
 }

@@ -1,4 +1,4 @@
-//! Calls of functions on other nodes, as `erpc` and `rpc` make them.
+//! One function called on another node, as `erpc` and `rpc` call it.
 
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
@@ -10,85 +10,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use term::{Atom, Encoded, IntoAtom, Pid, Term, TermRef, term};
 
+use super::error::RemoteError;
 use crate::export::Exception;
 use crate::node::Node;
 use crate::service::{Call, Ended};
-
-/// Why a call of a function on another node gave no value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RemoteError {
-    /// *Connection lost*, or it could not be made. The function may have been called or not.
-    #[error("no connection to {0}: it was lost, or could not be made (noconnection)")]
-    ConnectionLost(Atom),
-    /// *Refused*: the other node does not do such things (`notsup`), has no room (`system_limit`), or the arguments are no list or
-    /// tuple (`badarg`).
-    #[error("the call was refused: {0}")]
-    Refused(Term),
-    /// *Crashed*: the function raised an exception.
-    #[error("the function that was called raised {exception:?}; stack: {stack}")]
-    Raised {
-        /// What it raised.
-        exception: Exception,
-        /// Where, as a stack trace; `[]` for what is no `error`.
-        stack: Term,
-    },
-    /// *Crashed*: an exit signal ended the process that ran the function.
-    #[error("the process that ran the function was ended by an exit signal: {0}")]
-    Killed(Term),
-    /// *Timed out*. A late result is never seen; a Rust node ends the work.
-    #[error("no result in time (timeout)")]
-    TimedOut,
-    /// The result is not of the type asked for.
-    #[error("the result is not what was asked for: {0}")]
-    BadReply(String),
-}
-
-impl RemoteError {
-    /// `{Class, Reason}` of the exception that `erpc:call/4` raises for it.
-    #[must_use]
-    pub fn to_erpc(&self) -> Term {
-        match self {
-            Self::ConnectionLost(_) => term!({error, {erpc, 'noconnection}}),
-            Self::Refused(reason) => term!({error, {erpc, reason}}),
-            Self::Raised { exception: Exception::Error(reason), stack } => {
-                term!({error, {exception, reason, stack}})
-            }
-            Self::Raised { exception: Exception::Exit(reason), .. } => {
-                term!({exit, {exception, reason}})
-            }
-            Self::Raised { exception: Exception::Throw(value), .. } => term!({throw, value}),
-            Self::Killed(reason) => term!({exit, {signal, reason}}),
-            Self::TimedOut => term!({error, {erpc, 'timeout}}),
-            Self::BadReply(text) => term!({error, {bad_reply, text}}),
-        }
-    }
-
-    /// What `rpc:call/4` returns for it: `{badrpc, Reason}`, or the value that was thrown.
-    #[must_use]
-    pub fn to_rpc(&self) -> Term {
-        let exit = |reason: &Term| term!({badrpc, {EXIT, reason}});
-        match self {
-            Self::ConnectionLost(_) => term!({badrpc, 'nodedown}),
-            Self::TimedOut => term!({badrpc, 'timeout}),
-            Self::Raised { exception: Exception::Throw(value), .. } => value.clone(),
-            Self::Raised { exception: Exception::Exit(reason), .. } | Self::Killed(reason) => {
-                exit(reason)
-            }
-            Self::Raised { exception: Exception::Error(reason), stack } => {
-                exit(&Term::from((reason, stack)))
-            }
-            Self::Refused(reason) => exit(&term!({(reason), []})),
-            Self::BadReply(text) => exit(&term!({bad_reply, text})),
-        }
-    }
-}
 
 impl Node {
     /// Calls a function on another node, or an exported one on this (`erpc:call/4`), and waits for its value as a `T`, for ever
     /// unless [told otherwise](RemoteCall::timeout).
     ///
-    /// Arguments are a tuple or a list of whatever serde makes terms of.
+    /// Arguments are a tuple or a list of whatever serde makes terms of; `()` is none.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -117,7 +48,7 @@ impl Node {
             node: node.into_atom(),
             module: module.into_atom(),
             function: function.into_atom(),
-            arguments: term::to_term(&arguments).ok().and_then(|given| list(given.root())),
+            arguments: arguments_of(&arguments),
             leader: None,
             timeout: None,
             throws_return: false,
@@ -140,8 +71,16 @@ impl Node {
     }
 }
 
-/// A tuple or a list as a list.
+/// Arguments as a list; `None` if they are none.
+pub(super) fn arguments_of(arguments: &impl Serialize) -> Option<Vec<Term>> {
+    list(term::to_term(arguments).ok()?.root())
+}
+
 fn list(arguments: TermRef<'_>) -> Option<Vec<Term>> {
+    // What `()` is as a term.
+    if arguments.is_atom("ok") {
+        return Some(Vec::new());
+    }
     if let Some(tuple) = arguments.as_tuple() {
         return Some(tuple.iter().map(Term::from).collect());
     }
@@ -171,14 +110,40 @@ impl<T> RemoteCall<T> {
     }
 
     /// What the function prints goes to the group leader of this process; without one, to the node's own.
-    pub fn printing_as(mut self, process: &Process) -> Self {
-        self.leader = Some(process.group_leader());
+    pub fn printing_as(self, process: &Process) -> Self {
+        self.group_leader(process.group_leader())
+    }
+
+    /// What the function prints goes to this group leader; see [`Node::spawn_group_leader`].
+    pub fn group_leader(mut self, leader: Pid) -> Self {
+        self.leader = Some(leader);
         self
     }
 
-    async fn made(self) -> Result<Term, RemoteError> {
+    /// The same call to another node.
+    pub(super) fn to(&self, node: Atom) -> Self {
+        Self {
+            from: self.from.clone(),
+            node,
+            module: self.module.clone(),
+            function: self.function.clone(),
+            arguments: self.arguments.clone(),
+            leader: self.leader.clone(),
+            timeout: self.timeout,
+            throws_return: self.throws_return,
+            value: PhantomData,
+        }
+    }
+
+    pub(super) const fn spawner(&self) -> &Node {
+        &self.from
+    }
+
+    pub(super) async fn made(self) -> Result<Term, RemoteError> {
         let arguments = self.arguments.ok_or_else(|| RemoteError::Refused(term!('badarg)))?;
+        let arity = arguments.len();
         let call = Call { module: self.module, function: self.function, arguments };
+        let (module, function) = (call.module.clone(), call.function.clone());
         let options = self.leader.map(|leader| SpawnOptions::new().group_leader(leader));
         // A process for this call alone: dropped, it takes its monitor back, and late messages find nobody.
         let process = self
@@ -197,6 +162,11 @@ impl<T> RemoteCall<T> {
             {
                 Ok(value)
             }
+            Err(RemoteError::Raised { exception: Exception::Error(reason), stack })
+                if reason.is_atom("undef") && is_of(&stack, &module, &function, arity) =>
+            {
+                Err(RemoteError::NotThere { module, function, arity, stack })
+            }
             made => made,
         }
     }
@@ -207,10 +177,7 @@ impl<T: DeserializeOwned + 'static> IntoFuture for RemoteCall<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let value = self.made().await?;
-            Payload::from(value).read().map_err(|error| RemoteError::BadReply(error.to_string()))
-        })
+        Box::pin(async move { read(self.made().await?) })
     }
 }
 
@@ -218,6 +185,29 @@ impl<T> std::fmt::Debug for RemoteCall<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RemoteCall({}:{} on {})", self.module, self.function, self.node)
     }
+}
+
+/// Whether a stack trace begins with this function, and not with one that it has called.
+fn is_of(stack: &Term, module: &Atom, function: &Atom, arity: usize) -> bool {
+    let top = || {
+        let top = stack.as_list()?.iter().next()?.as_tuple().filter(|top| top.len() == 4)?;
+        let arguments = top.get(2)?;
+        let given = match arguments.as_list() {
+            Some(list) => list.len(),
+            None => usize::try_from(arguments.as_i64()?).ok()?,
+        };
+        Some(
+            top.get(0)?.as_atom()? == *module.as_str()
+                && top.get(1)?.as_atom()? == *function.as_str()
+                && given == arity,
+        )
+    };
+    top().unwrap_or(false)
+}
+
+/// What was read of a value.
+pub(super) fn read<T: DeserializeOwned + 'static>(value: Term) -> Result<T, RemoteError> {
+    Payload::from(value).read().map_err(|error| RemoteError::BadReply(error.to_string()))
 }
 
 /// A call of a function that this node exports.
@@ -264,7 +254,8 @@ async fn there(
         Term::from(arguments),
     ]);
     let execute = (Atom::from_static("erpc"), Atom::from_static("execute_call"), 4);
-    let options = SpawnRequestOptions { link: false, monitor: Some(MonitorOptions::new()) };
+    let options =
+        SpawnRequestOptions { monitor: Some(MonitorOptions::new()), ..Default::default() };
     process.spawn_request(node, execute, Encoded::from_term(&arguments), options);
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
