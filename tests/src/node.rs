@@ -18,6 +18,8 @@ pub enum Program {
     Sidecar,
     /// The node that an Erlang suite drives: `puppet`, `echo`, `sink`, `source`.
     Puppet,
+    /// The worker of Phoenix.PubSub.
+    Pubsub,
 }
 
 impl Program {
@@ -26,6 +28,7 @@ impl Program {
         match self {
             Self::Sidecar => "sidecar",
             Self::Puppet => "puppet",
+            Self::Pubsub => "pubsub",
         }
     }
 
@@ -45,9 +48,13 @@ impl Program {
         if let Some(path) = self.stand_in() {
             return Ok(path);
         }
-        static BUILT: [OnceLock<std::result::Result<(), String>>; 2] =
-            [OnceLock::new(), OnceLock::new()];
-        let built = &BUILT[usize::from(self == Self::Puppet)];
+        static BUILT: [OnceLock<std::result::Result<(), String>>; 3] =
+            [OnceLock::new(), OnceLock::new(), OnceLock::new()];
+        let built = &BUILT[match self {
+            Self::Sidecar => 0,
+            Self::Puppet => 1,
+            Self::Pubsub => 2,
+        }];
         if let Err(error) = built.get_or_init(|| build(self).map_err(|error| format!("{error:#}")))
         {
             bail!("{} does not build: {error}", self.name());

@@ -69,22 +69,27 @@ on_every_release!(nodes_start_stop_and_die, against_a_sidecar("lifecycle_suite",
 on_every_release!(erlang_nodes_use_the_epmd_we_serve, with_its_own_epmd("epmd_suite", "localhost"));
 on_every_release!(idle_connections_live_by_ticks, with_short_ticks("tick_suite", "localhost"));
 
-#[test]
-fn elixir_calls_casts_and_monitors() -> anyhow::Result<()> {
+/// Runs an Elixir script against one of the example nodes, where there is an Elixir.
+fn against_elixir(test: &str, program: Program, script: &str) -> anyhow::Result<()> {
     let found = std::process::Command::new("elixir").arg("--short-version").output();
     if !found.is_ok_and(|output| output.status.success()) {
-        tests::otp::loud(
-            "SKIPPED elixir_calls_casts_and_monitors: no elixir here (`.ci/setup` installs it)",
-        );
+        tests::otp::loud(&format!("SKIPPED {test}: no elixir here (`.ci/setup` installs it)"));
         return Ok(());
     }
     Scene::run(Otp::host()?, |scene| {
-        let ready = scene.start_node(
-            "node",
-            Program::Sidecar,
-            &["--sname", "rust@localhost", "--cookie", COOKIE],
-        )?;
-        suite::run_elixir(scene, "sidecar.exs", &ready.name)
+        let arguments = ["--sname", "rust@localhost", "--cookie", COOKIE];
+        let ready = scene.start_node("node", program, &arguments)?;
+        suite::run_elixir(scene, script, &ready.name)
     });
     Ok(())
+}
+
+#[test]
+fn elixir_calls_casts_and_monitors() -> anyhow::Result<()> {
+    against_elixir("elixir_calls_casts_and_monitors", Program::Sidecar, "sidecar.exs")
+}
+
+#[test]
+fn phoenix_pubsub_publishes_and_subscribes() -> anyhow::Result<()> {
+    against_elixir("phoenix_pubsub_publishes_and_subscribes", Program::Pubsub, "pubsub.exs")
 }
