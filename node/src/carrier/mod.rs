@@ -2,7 +2,8 @@
 //!
 //! The distribution protocol asks little of what carries it: bytes arrive, in order, once, and the end of the stream is
 //! seen. A [`Carrier`] brings that; everything above it (handshake, frames, ticks, messages) is the same whatever the
-//! carrier. TCP is in [`tcp`]; anybody may bring another.
+//! carrier. TCP is in [`tcp`], TLS in [`tls`], Unix sockets in [`local`]; the [`guide`] sets each up beside a BEAM, and anybody
+//! may bring another.
 //!
 //! # The contract
 //!
@@ -13,7 +14,12 @@
 //!   [`Incoming::channel`], which runs under that stranger's own deadline.
 //! * **Both ends agree on the handshake's length prefix**: 2 bytes as `inet_tcp_dist`, or 4 as `inet_tls_dist`.
 
+#[doc = include_str!("guide.md")]
+pub mod guide {}
+#[cfg(unix)]
+pub mod local;
 pub mod tcp;
+pub mod tls;
 
 mod choice;
 
@@ -27,7 +33,10 @@ use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use crate::proto::frame::Prefix;
+#[cfg(unix)]
+pub use local::Local;
 pub use tcp::{Tcp, TcpOptions};
+pub use tls::{Tls, TlsOptions};
 
 pub(crate) use choice::{Carriers, Route};
 

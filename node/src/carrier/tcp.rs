@@ -91,17 +91,7 @@ impl Carrier for Tcp {
     }
 
     fn connect<'a>(&'a self, _node: &'a str, to: &'a Address) -> Promise<'a, io::Result<Channel>> {
-        Box::pin(async move {
-            let Address::Socket(to) = to else {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("TCP cannot connect to {to}"),
-                ));
-            };
-            let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            buffer_sizes(&SockRef::from(&socket), &self.options)?;
-            channel(socket.connect(*to).await?, *to, &self.options)
-        })
+        Box::pin(async move { Ok(channel(dial(to, &self.options).await?, to.clone())) })
     }
 
     fn reaches(&self, address: &Address) -> bool {
@@ -110,7 +100,7 @@ impl Carrier for Tcp {
 }
 
 /// Tries the range from its low end, as `inet_tcp_dist:do_listen/4` does.
-fn bind(options: &TcpOptions) -> io::Result<TcpListener> {
+pub(super) fn bind(options: &TcpOptions) -> io::Result<TcpListener> {
     for port in options.ports.clone() {
         match bind_to(SocketAddr::new(options.interface, port), options) {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
@@ -138,6 +128,19 @@ fn bind_to(address: SocketAddr, options: &TcpOptions) -> io::Result<TcpListener>
     TcpListener::from_std(socket.into())
 }
 
+/// Connects, with every option set.
+pub(super) async fn dial(to: &Address, options: &TcpOptions) -> io::Result<TcpStream> {
+    let Address::Socket(to) = to else {
+        let why = format!("TCP cannot connect to {to}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    };
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    buffer_sizes(&SockRef::from(&socket), options)?;
+    let stream = socket.connect(*to).await?;
+    tune(&stream, options)?;
+    Ok(stream)
+}
+
 /// Buffer sizes count for the window only when they are set before the connection is made.
 fn buffer_sizes(socket: &SockRef<'_>, options: &TcpOptions) -> io::Result<()> {
     if let Some(bytes) = options.send_buffer {
@@ -149,7 +152,8 @@ fn buffer_sizes(socket: &SockRef<'_>, options: &TcpOptions) -> io::Result<()> {
     Ok(())
 }
 
-fn channel(stream: TcpStream, peer: SocketAddr, options: &TcpOptions) -> io::Result<Channel> {
+/// Sets what can be set on an open connection.
+pub(super) fn tune(stream: &TcpStream, options: &TcpOptions) -> io::Result<()> {
     stream.set_nodelay(options.nodelay)?;
     let socket = SockRef::from(&stream);
     if let Some(idle) = options.keepalive {
@@ -159,13 +163,12 @@ fn channel(stream: TcpStream, peer: SocketAddr, options: &TcpOptions) -> io::Res
     if let Some(bytes) = options.not_sent_low_water {
         socket.set_tcp_notsent_lowat(bytes)?;
     }
+    Ok(())
+}
+
+fn channel(stream: TcpStream, peer: Address) -> Channel {
     let (reader, writer) = stream.into_split();
-    Ok(Channel {
-        reader: Box::new(reader),
-        writer: Box::new(writer),
-        peer: Address::Socket(peer),
-        identity: Vec::new(),
-    })
+    Channel { reader: Box::new(reader), writer: Box::new(writer), peer, identity: Vec::new() }
 }
 
 #[derive(Debug)]
@@ -185,10 +188,13 @@ impl Listener for TcpDoor {
     fn accept(&mut self) -> Promise<'_, io::Result<Incoming>> {
         Box::pin(async move {
             let (stream, peer) = self.listener.accept().await?;
-            let options = self.options.clone();
+            let (options, peer) = (self.options.clone(), Address::Socket(peer));
             Ok(Incoming {
-                peer: Address::Socket(peer),
-                channel: Box::pin(async move { channel(stream, peer, &options) }),
+                peer: peer.clone(),
+                channel: Box::pin(async move {
+                    tune(&stream, &options)?;
+                    Ok(channel(stream, peer))
+                }),
             })
         })
     }

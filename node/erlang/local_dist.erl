@@ -1,0 +1,230 @@
+%% Distribution over Unix sockets, for nodes on one machine: `erl -proto_dist local -no_epmd -sname me`.
+%%
+%% A node listens on the socket DIR/NAME@HOST and finds others there by their names: no port, no epmd. DIR is what
+%% `-local_dist_dir DIR` says, else the environment variable LOCAL_DIST_DIR, else ~/.erlang.dist. It belongs to one user and
+%% is open to nobody else; it is made if absent.
+%%
+%% A node that also talks to other machines names both: `-proto_dist local inet_tls`. Of these the first is used for the nodes
+%% that have a socket in DIR, the second for all others.
+%%
+%% The handshake and everything after it is OTP's own (`dist_util`, and the driver behind `gen_tcp`). OTP 25 and later.
+-module(local_dist).
+
+%% What net_kernel calls.
+-export([childspecs/0, select/1, address/0, is_node_name/1, listen/2, accept/1, accept_connection/5, setup/5, close/1,
+         setopts/2, getopts/2]).
+
+-include_lib("kernel/include/file.hrl").
+-include_lib("kernel/include/net_address.hrl").
+-include_lib("kernel/include/dist.hrl").
+-include_lib("kernel/include/dist_util.hrl").
+
+%% A Unix socket has 208 KiB by default and does not adapt them.
+-define(BUFFERS, [{sndbuf, 524288}, {recbuf, 524288}]).
+-define(SPAWN_OPTIONS, [link, {priority, max}]).
+
+childspecs() -> {ok, []}.
+
+%% Whether this is the way to Node: whether it has a socket here.
+select(Node) ->
+    case path(atom_to_list(Node)) of
+        {ok, Path} -> is_socket(Path);
+        {error, _} -> false
+    end.
+
+address() -> net_address([]).
+
+is_node_name(Node) -> dist_util:is_node_name(Node).
+
+net_address(Path) ->
+    {ok, Host} = inet:gethostname(),
+    #net_address{address = {local, Path}, host = Host, protocol = local, family = local}.
+
+%% ---- where the sockets are
+
+directory() ->
+    case {init:get_argument(local_dist_dir), os:getenv("LOCAL_DIST_DIR")} of
+        {{ok, [[Directory] | _]}, _} -> {ok, Directory};
+        {_, Directory} when is_list(Directory), Directory =/= "" -> {ok, Directory};
+        _ ->
+            case init:get_argument(home) of
+                {ok, [[Home] | _]} -> {ok, filename:join(Home, ".erlang.dist")};
+                _ -> {error, no_directory_for_sockets}
+            end
+    end.
+
+path(Name) ->
+    case {directory(), lists:member($/, Name)} of
+        {{ok, Directory}, false} -> {ok, filename:join(Directory, Name)};
+        {_, true} -> {error, {no_file_name, Name}};
+        {Error, _} -> Error
+    end.
+
+%% `prim_file`, here and below: net_kernel starts before the file server does. The type of a socket is `other`.
+is_socket(Path) ->
+    case prim_file:read_file_info(Path) of
+        {ok, #file_info{type = Type}} -> Type =:= other;
+        {error, _} -> false
+    end.
+
+%% Ours alone: whoever can write there can be any node.
+own_directory(Directory) ->
+    case prim_file:make_dir(Directory) of
+        ok -> change_mode(Directory, 8#700);
+        {error, eexist} ->
+            {ok, #file_info{mode = Mode}} = prim_file:read_file_info(Directory),
+            %% Only the owner may set the mode, also to what it is.
+            case {Mode band 8#077, change_mode(Directory, Mode band 8#7777)} of
+                {0, ok} -> ok;
+                {0, _} -> {error, {belongs_to_another_user, Directory}};
+                _ -> {error, {open_to_others, Directory, "chmod 700 it"}}
+            end;
+        {error, Reason} -> {error, {Reason, Directory}}
+    end.
+
+change_mode(Path, Mode) -> prim_file:write_file_info(Path, #file_info{mode = Mode}).
+
+%% ---- listening
+
+listen(Name, Host) ->
+    Full = atom_to_list(Name) ++ "@" ++ Host,
+    maybe_then(directory(), fun own_directory/1,
+               fun() -> maybe_then(path(Full), fun make_room/1, fun() -> open(Full) end) end).
+
+maybe_then({ok, Value}, Check, Then) ->
+    case Check(Value) of
+        ok -> Then();
+        Error -> Error
+    end;
+maybe_then(Error, _, _) -> Error.
+
+open(Full) ->
+    {ok, Path} = path(Full),
+    %% The distribution needs a port: not the other backend, should it be the default.
+    Options = [{inet_backend, inet}, {ifaddr, {local, Path}}, {active, false}, {packet, 2}, {backlog, 128} | ?BUFFERS],
+    case gen_tcp:listen(0, Options) of
+        {ok, Socket} ->
+            ok = change_mode(Path, 8#600),
+            {ok, {Socket, net_address(Path), creation()}};
+        Error -> Error
+    end.
+
+%% What epmd would give: another number for each life of the node, over 3 as the first ones have another meaning.
+creation() -> 3 + rand:uniform((1 bsl 32) - 4).
+
+%% A socket that nobody answers on was left behind by a node that was killed.
+make_room(Path) ->
+    case is_socket(Path) andalso gen_tcp:connect({local, Path}, 0, [{inet_backend, inet}]) of
+        false -> ok;
+        {error, econnrefused} -> prim_file:delete(Path);
+        {error, enoent} -> ok;
+        {ok, Socket} -> gen_tcp:close(Socket), {error, duplicate_name};
+        Error -> Error
+    end.
+
+close(Socket) ->
+    Name = inet:sockname(Socket),
+    gen_tcp:close(Socket),
+    case Name of
+        {ok, {local, Path}} -> _ = prim_file:delete(Path), ok;
+        _ -> ok
+    end.
+
+%% ---- being called
+
+accept(Listen) ->
+    Kernel = self(),
+    spawn_opt(fun() -> accept_loop(Kernel, Listen) end, ?SPAWN_OPTIONS).
+
+accept_loop(Kernel, Listen) ->
+    case gen_tcp:accept(Listen) of
+        {ok, Socket} ->
+            Kernel ! {accept, self(), Socket, local, local},
+            receive
+                {Kernel, controller, Pid} ->
+                    _ = gen_tcp:controlling_process(Socket, Pid),
+                    Pid ! {self(), controller};
+                {Kernel, unsupported_protocol} ->
+                    exit(unsupported_protocol)
+            end;
+        %% Descriptors come back when connections end.
+        {error, Full} when Full =:= emfile; Full =:= enfile; Full =:= system_limit ->
+            timer:sleep(100);
+        Error ->
+            exit(Error)
+    end,
+    accept_loop(Kernel, Listen).
+
+accept_connection(Acceptor, Socket, MyNode, Allowed, SetupTime) ->
+    Kernel = self(),
+    spawn_opt(fun() ->
+                      receive
+                          {Acceptor, controller} ->
+                              Timer = dist_util:start_timer(SetupTime),
+                              Data = handshake(Kernel, Socket, MyNode, Timer, Allowed),
+                              dist_util:handshake_other_started(Data)
+                      end
+              end, ?SPAWN_OPTIONS).
+
+%% ---- calling
+
+setup(Node, Type, MyNode, _LongOrShortNames, SetupTime) ->
+    Kernel = self(),
+    spawn_opt(fun() -> call(Kernel, Node, Type, MyNode, SetupTime) end, ?SPAWN_OPTIONS).
+
+call(Kernel, Node, Type, MyNode, SetupTime) ->
+    Timer = dist_util:start_timer(SetupTime),
+    case connect(Node) of
+        {ok, Socket} ->
+            Data = handshake(Kernel, Socket, MyNode, Timer, undefined),
+            dist_util:handshake_we_started(Data#hs_data{other_node = Node, other_version = ?ERL_DIST_VER_HIGH,
+                                                        request_type = Type});
+        Error ->
+            ?shutdown2(Node, {connect_failed, Error})
+    end.
+
+connect(Node) ->
+    case path(atom_to_list(Node)) of
+        {ok, Path} -> gen_tcp:connect({local, Path}, 0, [{inet_backend, inet}, {active, false}, {packet, 2} | ?BUFFERS]);
+        Error -> Error
+    end.
+
+%% ---- what dist_util does with a socket
+
+handshake(Kernel, Socket, MyNode, Timer, Allowed) ->
+    #hs_data{kernel_pid = Kernel, this_node = MyNode, socket = Socket, timer = Timer, this_flags = 0, allowed = Allowed,
+             f_send = fun gen_tcp:send/2,
+             f_recv = fun gen_tcp:recv/3,
+             f_setopts_pre_nodeup = fun(S) -> inet:setopts(S, [{active, false}, {packet, 4}]) end,
+             f_setopts_post_nodeup =
+                 fun(S) -> inet:setopts(S, [{active, true}, {deliver, port}, {packet, 4}, binary]) end,
+             f_getll = fun inet:getll/1,
+             f_address = fun(_, _) -> net_address([]) end,
+             mf_tick = fun tick/1,
+             mf_getstat = fun getstat/1,
+             mf_setopts = fun ?MODULE:setopts/2,
+             mf_getopts = fun ?MODULE:getopts/2}.
+
+%% An empty packet, also when the port is busy.
+tick(Socket) ->
+    case local_tcp:send(Socket, [], [force]) of
+        {error, closed} -> self() ! {tcp_closed, Socket}, {error, closed};
+        Result -> Result
+    end.
+
+getstat(Socket) ->
+    case inet:getstat(Socket, [recv_cnt, send_cnt, send_pend]) of
+        {ok, Counts} ->
+            [Received, Sent, Pending] = [proplists:get_value(K, Counts, 0) || K <- [recv_cnt, send_cnt, send_pend]],
+            {ok, Received, Sent, Pending};
+        Error -> Error
+    end.
+
+%% The three that make a socket a connection between nodes stay as they are.
+setopts(Socket, Options) ->
+    case [Option || {Key, _} = Option <- Options, lists:member(Key, [active, deliver, packet])] of
+        [] -> inet:setopts(Socket, Options);
+        Bad -> {error, {badopts, Bad}}
+    end.
+
+getopts(Socket, Options) -> inet:getopts(Socket, Options).
