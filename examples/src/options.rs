@@ -1,12 +1,15 @@
 //! The options that every example node takes, and what they make of `erl`'s habits.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use node::{Cookie, EpmdMode, Flags, Node, NodeName};
+use node::admission::Network;
+use node::carrier::{Local, Tcp, TcpOptions, Tls, TlsOptions};
+use node::discovery::FixedPort;
+use node::{Builder, Cookie, EpmdMode, Flags, Node, NodeName};
 
 /// A node of an Erlang cluster, written in Rust.
 #[derive(Debug, Parser)]
@@ -42,15 +45,40 @@ pub struct Options {
     /// As net_ticktime: a silent peer is taken for gone after it, give or take a quarter [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     ticktime: Option<u32>,
-    /// Certificate chain (PEM) to speak TLS with, as `-proto_dist inet_tls`
-    #[arg(long, value_name = "FILE")]
+    /// Certificate chain (PEM) to speak TLS with, as `-proto_dist inet_tls`; both sides must show one, and files that change
+    /// are read again
+    #[arg(long, value_name = "FILE", requires = "tls_key", requires = "tls_ca")]
     tls_cert: Option<PathBuf>,
     /// Private key (PEM) of the certificate
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
     /// Authorities (PEM) that peers' certificates must come from
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_ca: Option<PathBuf>,
+    /// TLS as a file of OTP's says: what `erl` takes as -ssl_dist_optfile
+    #[arg(long, value_name = "FILE", conflicts_with = "tls_cert")]
+    tls_optfile: Option<PathBuf>,
+    /// Listen on a Unix socket too, for a BEAM with `-proto_dist local` [default DIR: LOCAL_DIST_DIR, else ~/.erlang.dist]
+    #[arg(long, value_name = "DIR", num_args = 0..=1)]
+    local: Option<Option<PathBuf>>,
+    /// Neither listen on a network nor dial over one: Unix sockets only
+    #[arg(long, requires = "local")]
+    no_network: bool,
+    /// One port for every node, ours included, in place of epmd: as -erl_epmd_port
+    #[arg(long, value_name = "PORT", conflicts_with = "port_min", value_parser = clap::value_parser!(u16).range(1..))]
+    erl_epmd_port: Option<u16>,
+    /// Where a node listens, so that epmd is not asked for it; may be repeated
+    #[arg(long, value_name = "NODE=IP:PORT", value_parser = peer)]
+    peer: Vec<(String, SocketAddr)>,
+    /// Connect with this node, or with all nodes of this host, and with no others; may be repeated
+    #[arg(long, value_name = "NODE|HOST")]
+    allow: Vec<String>,
+    /// Listen to callers from this network, 10.1.0.0/16 for example, and to no others; may be repeated
+    #[arg(long, value_name = "NETWORK")]
+    allow_network: Vec<Network>,
+    /// A file with the cookie: on the command line everybody on this machine can see it
+    #[arg(long, value_name = "FILE", conflicts_with = "cookie")]
+    cookie_file: Option<PathBuf>,
     /// Largest frame or reassembled message taken from a peer [default: 128 MiB]
     #[arg(long, value_name = "BYTES")]
     max_frame: Option<usize>,
@@ -84,7 +112,6 @@ impl Options {
     /// # Errors
     /// Says which option cannot be followed, and why.
     pub fn node(&self) -> anyhow::Result<Node> {
-        self.refuse_tls()?;
         let name = match &self.name {
             Some(name) => NodeName::long(name)?,
             None => NodeName::short(&self.sname)?,
@@ -93,6 +120,9 @@ impl Options {
             Node::builder(name.alive()).name(name).visible(self.visible).epmd(self.epmd.into());
         if let Some(cookie) = &self.cookie {
             node = node.cookie(Cookie::new(cookie).context("--cookie")?);
+        }
+        if let Some(file) = &self.cookie_file {
+            node = node.cookie(Cookie::from_file(file)?);
         }
         if let Some(port) = self.epmd_port {
             node = node.epmd_port(port);
@@ -113,23 +143,67 @@ impl Options {
         for flag in &self.without {
             node = node.without(*flag);
         }
-        Ok(node.build()?)
+        if let Some(port) = self.erl_epmd_port {
+            node = node.discovery(FixedPort(port));
+        }
+        for (peer, address) in &self.peer {
+            node = node.peer_at(peer, *address);
+        }
+        for name in &self.allow {
+            node = node.allow(name);
+        }
+        for network in &self.allow_network {
+            node = node.allow_network(*network);
+        }
+        self.carriers(node)?.build().map_err(Into::into)
     }
 
-    /// What is not there yet is said, not passed over: whoever asks for TLS must not get a plain connection.
-    fn refuse_tls(&self) -> anyhow::Result<()> {
-        let asked = [
-            ("--tls-cert", &self.tls_cert),
-            ("--tls-key", &self.tls_key),
-            ("--tls-ca", &self.tls_ca),
-        ];
-        match asked.iter().find(|(_, file)| file.is_some()) {
-            Some((option, _)) => bail!(
-                "{option}: this node does not speak TLS yet; without the --tls options it speaks plain TCP"
-            ),
-            None => Ok(()),
+    /// Unix sockets before the network: they are for who is near.
+    fn carriers(&self, mut node: Builder) -> anyhow::Result<Builder> {
+        match &self.local {
+            None => {}
+            Some(Some(directory)) => node = node.carrier(Local::new(directory)),
+            Some(None) => node = node.carrier(Local::in_default_directory()?),
         }
+        if self.no_network {
+            return Ok(node);
+        }
+        let tcp = self.tcp();
+        Ok(match self.tls()? {
+            Some(tls) => node.carrier(Tls::new(tcp, tls)?),
+            None => node.carrier(Tcp::new(tcp)),
+        })
     }
+
+    fn tcp(&self) -> TcpOptions {
+        let mut tcp = TcpOptions::default();
+        if let Some(interface) = self.interface {
+            tcp.interface = interface;
+        }
+        if let Some(low) = self.port_min {
+            tcp.ports = low..=self.port_max.unwrap_or(low);
+        }
+        if let Some(port) = self.erl_epmd_port {
+            tcp.ports = port..=port;
+        }
+        tcp
+    }
+
+    fn tls(&self) -> anyhow::Result<Option<TlsOptions>> {
+        if let Some(file) = &self.tls_optfile {
+            return Ok(Some(TlsOptions::from_optfile(file)?));
+        }
+        let files = (&self.tls_cert, &self.tls_key, &self.tls_ca);
+        let (Some(cert), Some(key), Some(ca)) = files else { return Ok(None) };
+        Ok(Some(TlsOptions::mutual(cert, key, ca)))
+    }
+}
+
+/// `NODE=IP:PORT`.
+fn peer(text: &str) -> Result<(String, SocketAddr), String> {
+    let fault = || format!("`{text}` is not NODE=IP:PORT, as in shop@two=192.0.2.7:9100");
+    let (node, address) = text.rsplit_once('=').ok_or_else(fault)?;
+    Ok((node.to_owned(), address.parse().map_err(|_| fault())?))
 }
 
 impl From<Epmd> for EpmdMode {
@@ -205,7 +279,16 @@ mod tests {
             (&["--sname", "a", "--name", "a@b.c"], "--name"),
             (&["--cookie"], "--cookie"),
             (&["--cookie", ""], "--cookie"),
-            (&["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--tls-ca", "ca.pem"], "TLS"),
+            (&["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--tls-ca", "ca.pem"], "ca.pem"),
+            (&["--tls-cert", "cert.pem"], "--tls-key"),
+            (&["--tls-key", "key.pem"], "--tls-cert"),
+            (&["--tls-optfile", "no/such/file"], "no/such/file"),
+            (&["--no-network"], "--local"),
+            (&["--peer", "a@b"], "NODE=IP:PORT"),
+            (&["--peer", "a@b=c:1"], "NODE=IP:PORT"),
+            (&["--allow-network", "10.0.0.0/64"], "10.1.0.0/16"),
+            (&["--erl-epmd-port", "1", "--port-min", "2"], "--erl-epmd-port"),
+            (&["--cookie-file", "no/such/file"], "no/such/file"),
         ] {
             let text = format!("{:#}", node(options).unwrap_err());
             assert!(text.contains(named) && !text.contains('\n'), "{options:?}: {text}");
