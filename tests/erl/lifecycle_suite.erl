@@ -12,8 +12,9 @@ all() ->
 
 start(Id, Extra) ->
     Name = Id ++ "@localhost",
-    {ready, Node, _, "external", _} =
+    {ready, Node, _, Epmd, _} =
         check:start("sidecar", Id, ["--sname", Name, "--cookie", atom_to_list(erlang:get_cookie()) | Extra]),
+    ?eq(case sockets() of none -> "external"; _ -> "none" end, Epmd),
     ?eq(Name, atom_to_list(Node)),
     Node.
 
@@ -21,9 +22,25 @@ alive(Node) ->
     {echo, Node} ! {self(), there},
     ?got({echo, there}).
 
+%% Known to epmd; or over Unix sockets, which have none, answering on its own.
 registered(Id) ->
-    {ok, Names} = net_adm:names(localhost),
-    lists:keymember(Id, 1, Names).
+    case sockets() of
+        none ->
+            {ok, Names} = net_adm:names(localhost),
+            lists:keymember(Id, 1, Names);
+        Directory ->
+            case gen_tcp:connect({local, filename:join(Directory, Id ++ "@localhost")}, 0, [{active, false}]) of
+                {ok, Socket} -> ok = gen_tcp:close(Socket), true;
+                {error, Gone} when Gone =:= enoent; Gone =:= econnrefused -> false
+            end
+    end.
+
+%% The directory of Unix sockets, where the nodes talk over them.
+sockets() ->
+    case init:get_argument(local_dist_dir) of
+        {ok, [[Directory]]} -> Directory;
+        error -> none
+    end.
 
 sigterm_unregisters_and_ends_with_0(_) -> stopped_by("TERM").
 sigint_does_the_same(_) -> stopped_by("INT").

@@ -29,6 +29,8 @@ fn sources() -> Result<Vec<PathBuf>> {
             found.push(path);
         }
     }
+    // The BEAM's side of the carrier over Unix sockets.
+    found.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../node/erlang/local_dist.erl"));
     found.sort();
     Ok(found)
 }

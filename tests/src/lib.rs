@@ -14,6 +14,7 @@
 //! | file | what lives there |
 //! | --- | --- |
 //! | `otp` | the Erlang releases of this machine, and a command line for each |
+//! | `carrier` | what the nodes talk over, and certificates |
 //! | `compile` | the Erlang suites, compiled by each release |
 //! | `group` | a child process group: output kept, deadlines, killed on drop |
 //! | `log` | a child's output by lines, waited for with a deadline |
@@ -32,6 +33,7 @@
 
 mod ask;
 pub mod bytes;
+pub mod carrier;
 mod compile;
 pub mod epmd;
 pub mod group;

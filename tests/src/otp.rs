@@ -145,3 +145,54 @@ macro_rules! on_every_release {
         }
     };
 }
+
+/// The same over every carrier: TCP on every release found here, TLS 1.2 and Unix sockets on the host's, TLS 1.3 on 29.
+/// The function takes the carrier before the release.
+#[macro_export]
+macro_rules! over_every_carrier {
+    ($topic:ident, $function:ident($($argument:expr),*)) => {
+        mod $topic {
+            use $crate::carrier::Carrier;
+            use $crate::otp::Otp;
+
+            #[test]
+            fn over_tcp_on_the_hosts_otp() -> anyhow::Result<()> {
+                super::$function(Carrier::Tcp, Otp::host()?, $($argument),*);
+                Ok(())
+            }
+
+            #[test]
+            fn over_tcp_on_otp_27() {
+                if let Some(otp) = Otp::rooted(27) {
+                    super::$function(Carrier::Tcp, otp, $($argument),*);
+                }
+            }
+
+            #[test]
+            fn over_tcp_on_otp_29() {
+                if let Some(otp) = Otp::rooted(29) {
+                    super::$function(Carrier::Tcp, otp, $($argument),*);
+                }
+            }
+
+            #[test]
+            fn over_tls_on_the_hosts_otp() -> anyhow::Result<()> {
+                super::$function(Carrier::Tls, Otp::host()?, $($argument),*);
+                Ok(())
+            }
+
+            #[test]
+            fn over_unix_sockets_on_the_hosts_otp() -> anyhow::Result<()> {
+                super::$function(Carrier::Local, Otp::host()?, $($argument),*);
+                Ok(())
+            }
+
+            #[test]
+            fn over_tls_13_on_otp_29() {
+                if let Some(otp) = Otp::rooted(29) {
+                    super::$function(Carrier::Tls13, otp, $($argument),*);
+                }
+            }
+        }
+    };
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
+use crate::carrier::Carrier;
 use crate::compile;
 use crate::epmd;
 use crate::group::Group;
@@ -28,6 +29,7 @@ const INETRC: &str = r#"
 #[derive(Debug)]
 pub struct Scene {
     otp: &'static Otp,
+    carrier: Carrier,
     epmd_port: u16,
     epmd: Option<Group>,
     nodes: BTreeMap<String, Group>,
@@ -41,20 +43,27 @@ pub struct Scene {
 impl Scene {
     /// A scene for one release, with no epmd running yet.
     pub fn bare(otp: &'static Otp) -> Result<Self> {
-        Self::bare_at(otp, epmd::free_port()?)
+        Self::bare_over(Carrier::Tcp, otp)
     }
 
-    /// A scene for another release in the cluster of this one: its nodes share this one's epmd.
+    /// The same over another carrier.
+    pub fn bare_over(carrier: Carrier, otp: &'static Otp) -> Result<Self> {
+        Self::bare_at(carrier, otp, epmd::free_port()?)
+    }
+
+    /// A scene for another release in the cluster of this one, over TCP: its nodes share this one's epmd.
     pub fn beside(&self, otp: &'static Otp) -> Result<Self> {
-        Self::bare_at(otp, self.epmd_port)
+        Self::bare_at(Carrier::Tcp, otp, self.epmd_port)
     }
 
-    fn bare_at(otp: &'static Otp, epmd_port: u16) -> Result<Self> {
+    fn bare_at(carrier: Carrier, otp: &'static Otp, epmd_port: u16) -> Result<Self> {
         let home = tempfile::Builder::new().prefix("cnode-home-").tempdir()?;
         let shared = otp.directory()?;
         std::fs::write(shared.path().join("inetrc"), INETRC)?;
+        carrier.prepare(shared.path(), &otp.inside(shared.path())?)?;
         Ok(Self {
             otp,
+            carrier,
             epmd_port,
             epmd: None,
             nodes: BTreeMap::new(),
@@ -67,7 +76,16 @@ impl Scene {
 
     /// Runs `test` in a scene with an epmd; a failure shows what every node wrote.
     pub fn run(otp: &'static Otp, test: impl FnOnce(&mut Self) -> Result<()>) {
-        Self::run_bare(otp, |scene| {
+        Self::run_over(Carrier::Tcp, otp, test);
+    }
+
+    /// The same over another carrier.
+    pub fn run_over(
+        carrier: Carrier,
+        otp: &'static Otp,
+        test: impl FnOnce(&mut Self) -> Result<()>,
+    ) {
+        Self::run_bare_over(carrier, otp, |scene| {
             scene.start_epmd()?;
             test(scene)
         });
@@ -78,12 +96,24 @@ impl Scene {
     /// # Panics
     /// When the test fails.
     pub fn run_bare(otp: &'static Otp, test: impl FnOnce(&mut Self) -> Result<()>) {
-        let mut scene = match Self::bare(otp) {
+        Self::run_bare_over(Carrier::Tcp, otp, test);
+    }
+
+    /// The same over another carrier.
+    ///
+    /// # Panics
+    /// When the test fails.
+    pub fn run_bare_over(
+        carrier: Carrier,
+        otp: &'static Otp,
+        test: impl FnOnce(&mut Self) -> Result<()>,
+    ) {
+        let mut scene = match Self::bare_over(carrier, otp) {
             Ok(scene) => scene,
             Err(error) => panic!("no scene: {error:#}"),
         };
         if let Err(error) = test(&mut scene) {
-            panic!("on OTP {}: {error:#}\n{}", otp.release(), scene.transcript());
+            panic!("on OTP {} over {carrier:?}: {error:#}\n{}", otp.release(), scene.transcript());
         }
     }
 
@@ -120,7 +150,8 @@ impl Scene {
         program: Program,
         arguments: &[&str],
     ) -> Result<Result<Ready, (i32, Vec<String>)>> {
-        match node::start(program, self.home.path(), self.epmd_port, None, arguments)? {
+        let arguments = self.with_carrier(arguments);
+        match node::start(program, self.home.path(), self.epmd_port, None, &borrowed(&arguments))? {
             Start::Ready(group, ready) => {
                 self.keep(id, group);
                 Ok(Ok(ready))
@@ -151,8 +182,15 @@ impl Scene {
         descriptors: u32,
         arguments: &[&str],
     ) -> Result<Ready> {
-        match node::start(program, self.home.path(), self.epmd_port, Some(descriptors), arguments)?
-        {
+        let all = self.with_carrier(arguments);
+        let started = node::start(
+            program,
+            self.home.path(),
+            self.epmd_port,
+            Some(descriptors),
+            &borrowed(&all),
+        )?;
+        match started {
             Start::Ready(group, ready) => {
                 self.keep(id, group);
                 Ok(ready)
@@ -161,6 +199,21 @@ impl Scene {
                 bail!("{} ended with {code}:\n{}", program.name(), said.join("\n"))
             }
         }
+    }
+
+    fn with_carrier(&self, arguments: &[&str]) -> Vec<String> {
+        let own = arguments.iter().map(|word| (*word).to_owned());
+        own.chain(self.carrier.options(self.shared.path())).collect()
+    }
+
+    /// What the nodes of this scene talk over.
+    pub fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// Where the carrier's files are: certificates, sockets.
+    pub fn shared(&self) -> &Path {
+        self.shared.path()
     }
 
     fn keep(&mut self, id: &str, group: Group) {
@@ -193,6 +246,7 @@ impl Scene {
             .env_remove("ERL_AFLAGS")
             .env_remove("ERL_ZFLAGS");
         command.args(["-noshell", "-start_epmd", "false", "-pa"]).arg(&inside);
+        command.args(self.carrier.flags(&inside));
         // A cluster of hidden and killed nodes is what these tests are about; `global` need not mend it.
         command.args(["-kernel", "prevent_overlapping_partitions", "false"]);
         Ok(command)
@@ -239,6 +293,10 @@ impl Scene {
         }
         text
     }
+}
+
+fn borrowed(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
 }
 
 /// `-sname` or `-name`, as the host part asks.

@@ -1,23 +1,24 @@
 //! Processes with Erlang's semantics: the puppet driven from Erlang, compared with the BEAM doing the same.
 
+use tests::carrier::Carrier;
 use tests::node::Program;
-use tests::on_every_release;
 use tests::otp::Otp;
+use tests::over_every_carrier;
 use tests::scene::{COOKIE, Scene};
 use tests::suite;
 
 /// Starts two hidden puppet nodes and runs a suite that drives them.
-fn with_two_puppets(otp: &'static Otp, module: &str) {
-    with_puppets(otp, module, &[]);
+fn with_two_puppets(carrier: Carrier, otp: &'static Otp, module: &str) {
+    with_puppets(carrier, otp, module, &[]);
 }
 
 /// The same where the second one is visible.
-fn with_a_visible_puppet(otp: &'static Otp, module: &str) {
-    with_puppets(otp, module, &["--visible"]);
+fn with_a_visible_puppet(carrier: Carrier, otp: &'static Otp, module: &str) {
+    with_puppets(carrier, otp, module, &["--visible"]);
 }
 
-fn with_puppets(otp: &'static Otp, module: &str, options_of_two: &[&str]) {
-    Scene::run(otp, |scene| {
+fn with_puppets(carrier: Carrier, otp: &'static Otp, module: &str, options_of_two: &[&str]) {
+    Scene::run_over(carrier, otp, |scene| {
         let one = scene.start_node(
             "node",
             Program::Puppet,
@@ -34,14 +35,14 @@ fn with_puppets(otp: &'static Otp, module: &str, options_of_two: &[&str]) {
     });
 }
 
-on_every_release!(a_puppet_obeys, with_two_puppets("puppet_basic_suite"));
-on_every_release!(links_and_exits_are_erlangs, with_two_puppets("puppet_link_suite"));
-on_every_release!(monitors_are_erlangs, with_two_puppets("puppet_monitor_suite"));
-on_every_release!(aliases_are_erlangs, with_two_puppets("puppet_alias_suite"));
-on_every_release!(messages_and_calls_are_erlangs, with_two_puppets("puppet_message_suite"));
-on_every_release!(functions_are_called_elsewhere, with_two_puppets("puppet_remote_suite"));
-on_every_release!(groups_span_the_cluster, with_a_visible_puppet("puppet_groups_suite"));
-on_every_release!(global_names_are_the_clusters, with_a_visible_puppet("puppet_global_suite"));
-on_every_release!(terms_are_the_beams, with_two_puppets("puppet_codec_suite"));
-on_every_release!(priority_goes_ahead, with_two_puppets("priority_suite"));
-on_every_release!(random_scripts_come_out_alike, with_two_puppets("random_suite"));
+over_every_carrier!(a_puppet_obeys, with_two_puppets("puppet_basic_suite"));
+over_every_carrier!(links_and_exits_are_erlangs, with_two_puppets("puppet_link_suite"));
+over_every_carrier!(monitors_are_erlangs, with_two_puppets("puppet_monitor_suite"));
+over_every_carrier!(aliases_are_erlangs, with_two_puppets("puppet_alias_suite"));
+over_every_carrier!(messages_and_calls_are_erlangs, with_two_puppets("puppet_message_suite"));
+over_every_carrier!(functions_are_called_elsewhere, with_two_puppets("puppet_remote_suite"));
+over_every_carrier!(groups_span_the_cluster, with_a_visible_puppet("puppet_groups_suite"));
+over_every_carrier!(global_names_are_the_clusters, with_a_visible_puppet("puppet_global_suite"));
+over_every_carrier!(terms_are_the_beams, with_two_puppets("puppet_codec_suite"));
+over_every_carrier!(priority_goes_ahead, with_two_puppets("priority_suite"));
+over_every_carrier!(random_scripts_come_out_alike, with_two_puppets("random_suite"));
