@@ -20,6 +20,22 @@ defmodule Case do
     end
   end
 
+  def undef(ref, pid) do
+    receive do
+      {:DOWN, ^ref, :process, ^pid, {:undef, _}} -> :ok
+    after
+      5000 -> raise "no DOWN"
+    end
+  end
+
+  def exited(pid, reason) do
+    receive do
+      {:EXIT, ^pid, ^reason} -> :ok
+    after
+      5000 -> raise "no EXIT"
+    end
+  end
+
   def equal(left, right) do
     if left !== right, do: raise("expected #{inspect(left)}, got #{inspect(right)}")
   end
@@ -134,4 +150,55 @@ Case.run("the_supervisor_has_brought_it_back", fn ->
   Case.equal(0, answer)
 end)
 
-IO.puts("@done 7")
+Case.run("erpc_and_rpc_reach_exported_functions", fn ->
+  Case.equal(3, :erpc.call(node, :math, :add, [1, 2]))
+  Case.equal("GRÖSSER", :erpc.call(node, :text, :upcase, ["größer"]))
+  Case.equal(3, :rpc.call(node, :math, :add, [1, 2]))
+  Case.equal(3, :rpc.block_call(node, :math, :add, [1, 2]))
+  Case.equal({[3], []}, :rpc.multicall([node], :math, :add, [1, 2]))
+  Case.equal([ok: 3, ok: 3], :erpc.multicall([node, node], :math, :add, [1, 2]))
+  Case.equal(:ok, :erpc.cast(node, :math, :add, [1, 2]))
+  Case.equal(5, :erpc.receive_response(:erpc.send_request(node, :math, :add, [2, 3]), 5000))
+
+  try do
+    :erpc.call(node, :math, :fail, [%{reason: "elixir"}])
+    raise "no failure"
+  rescue
+    error in ErlangError ->
+      {:exception, %{reason: "elixir"}, [{:math, :fail, _, _} | _]} = error.original
+  end
+
+  try do
+    :erpc.call(node, String, :upcase, ["not exported"])
+    raise "no failure"
+  rescue
+    error in ErlangError ->
+      {:exception, :undef, [{String, :upcase, ["not exported"], _} | _]} = error.original
+  end
+
+  # A time-out, in the words of Elixir.
+  try do
+    :erpc.call(node, :slow, :sleep, [5000], 50)
+    raise "no time-out"
+  rescue
+    error in ErlangError -> Case.equal({:erpc, :timeout}, error.original)
+  end
+end)
+
+Case.run("node_spawn_starts_exported_functions", fn ->
+  pid = Node.spawn(node, :slow, :sleep, [100])
+  Case.equal(node, :erlang.node(pid))
+  Case.down(Process.monitor(pid), pid, :normal)
+  Process.flag(:trap_exit, true)
+  linked = Node.spawn_link(node, :slow, :sleep, [10])
+  Case.exited(linked, :normal)
+  {monitored, ref} = Node.spawn_monitor(node, :slow, :sleep, [10])
+  Case.down(ref, monitored, :normal)
+
+  # A function of Elixir's own cannot run there, and whoever waits for it is told.
+  {monitored, ref} = Node.spawn_monitor(node, fn -> :ok end)
+
+  Case.undef(ref, monitored)
+end)
+
+IO.puts("@done 9")

@@ -54,11 +54,12 @@ async fn run(
                     let ended = inner.run(&exports, process).await;
                     return Err(Reason::new(ended.into_erpc(result)));
                 }
+                let stack = term!([{erlang, 'apply, [m, f, a], []}]);
                 return Err(Reason::new((
                     result,
                     Atom::from_static("error"),
                     term!('badarg),
-                    Term::NIL,
+                    stack,
                 )));
             }
             ("execute_call" | "execute_cast", [m, f, a]) => {
@@ -77,7 +78,7 @@ fn is_erpc(module: &Atom) -> bool {
     module.as_str() == "erpc"
 }
 
-/// What `spawn_opt/5` takes. Those that size a heap or set a priority mean nothing here, and are no mistake.
+/// What `spawn_opt/5` takes. Those that size a heap or set a priority mean nothing here, and are no mistake if they are well formed.
 fn options_are_known(options: &Term) -> bool {
     let Some(options) = options.as_list() else { return false };
     options.iter().all(is_known)
@@ -88,18 +89,32 @@ fn is_known(option: TermRef<'_>) -> bool {
         return name == *"link" || name == *"monitor";
     }
     let Some(pair) = option.as_tuple().filter(|tuple| tuple.len() == 2) else { return false };
-    let Some(name) = pair.get(0).and_then(|name| name.as_atom()) else { return false };
-    [
-        "link",
-        "monitor",
-        "priority",
-        "fullsweep_after",
-        "min_heap_size",
-        "min_bin_vheap_size",
-        "max_heap_size",
-        "message_queue_data",
-        "async_dist",
-    ]
-    .iter()
-    .any(|known| name == **known)
+    let (Some(name), Some(value)) = (pair.get(0).and_then(|name| name.as_atom()), pair.get(1))
+    else {
+        return false;
+    };
+    let is_one_of = |words: &[&str]| words.iter().any(|word| value.is_atom(word));
+    match &*name.as_str() {
+        "monitor" => value.as_list().is_some(),
+        "priority" => is_one_of(&["low", "normal", "high", "max"]),
+        "fullsweep_after" | "min_heap_size" | "min_bin_vheap_size" | "scheduler" => {
+            is_size(Some(value))
+        }
+        "max_heap_size" => is_size(Some(value)) || limits_a_heap(value),
+        "message_queue_data" => is_one_of(&["on_heap", "off_heap"]),
+        "async_dist" => value.as_bool().is_some(),
+        _ => false,
+    }
+}
+
+fn is_size(value: Option<TermRef<'_>>) -> bool {
+    value.and_then(|value| value.as_i64()).is_some_and(|size| size >= 0)
+}
+
+/// `#{size, kill, error_logger, include_shared_binaries}`, all but the first as one likes.
+fn limits_a_heap(value: TermRef<'_>) -> bool {
+    let Some(limits) = value.as_map() else { return false };
+    let is_flag = |key| limits.get(key).is_none_or(|flag: TermRef<'_>| flag.as_bool().is_some());
+    is_size(limits.get("size"))
+        && ["kill", "error_logger", "include_shared_binaries"].into_iter().all(is_flag)
 }

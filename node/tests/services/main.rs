@@ -9,3 +9,4 @@ mod group_leader;
 mod groups;
 mod logger;
 mod remote;
+mod served;
