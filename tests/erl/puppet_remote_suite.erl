@@ -1,13 +1,15 @@
 %% A puppet that calls into the BEAM: rpc, erpc, spawn requests; and its group leader. Issue 6.
 -module(puppet_remote_suite).
 -export([all/0, rpc_as_rpc_returns/1, erpc_as_erpc_returns/1, spawn_requests_of_every_kind/1, what_is_spawned_prints_to_the_leader/1,
-         the_leader_answers_io_requests/1, between_puppet_nodes/1, to_a_node_that_is_not_there/1]).
+         the_leader_answers_io_requests/1,
+         log_events_of_those_it_leads_reach_it/1, between_puppet_nodes/1, to_a_node_that_is_not_there/1]).
 -include("check.hrl").
 -import(puppets, [do/2, do/3, tell/2, event/1, new/1]).
 
 all() ->
     [rpc_as_rpc_returns, erpc_as_erpc_returns, spawn_requests_of_every_kind, what_is_spawned_prints_to_the_leader,
-     the_leader_answers_io_requests, between_puppet_nodes, to_a_node_that_is_not_there].
+     the_leader_answers_io_requests,
+     log_events_of_those_it_leads_reach_it, between_puppet_nodes, to_a_node_that_is_not_there].
 
 rpc_as_rpc_returns(Config) ->
     P = new(check:node_of(Config)),
@@ -87,6 +89,24 @@ the_leader_answers_io_requests(Config) ->
     Me = self(),
     spawn(fun() -> Me ! {line, io:get_line(Leader, "")} end),
     receive {line, Line} -> ?match(X when X =:= eof; element(1, X) =:= error, Line) after 5000 -> check:fail(?LINE, "get_line hangs", []) end.
+
+%% Log events of a process are told where its group leader is, and by the default handler there only.
+log_events_of_those_it_leads_reach_it(#{own := "false"}) -> check:skip("another program logs in a way of its own", []);
+log_events_of_those_it_leads_reach_it(Config) ->
+    P = new(check:node_of(Config)),
+    Leader = do(P, group_leader),
+    #{level := Level} = logger:get_primary_config(),
+    ok = logger:set_primary_config(level, info),
+    spawn(fun() ->
+                  group_leader(Leader, self()),
+                  logger:warning("a warning of ~p ~ts", [{the, tester}, "größer"]),
+                  logger:error(#{a_report => ["of", the, tester]}),
+                  logger:error("no ~p such ~p", [format]),
+                  error({crashed, on_purpose})
+          end),
+    [{Text, {ok, _}} = {Text, check:ask(["log", "node", Text])}
+     || Text <- ["a warning of {the,tester} ", "#{a_report => [\"of\",the,tester]}", "FORMAT ERROR", "{crashed,on_purpose}"]],
+    ok = logger:set_primary_config(level, Level).
 
 between_puppet_nodes(Config) ->
     {One, Two} = puppets:nodes(Config),

@@ -5,6 +5,7 @@
 //! | `net_kernel` | `net_kernel` | answers `net_adm:ping` |
 //! | `rex` | `rex` | answers what `rpc` sends |
 //! | `group_leader` | `user` | answers I/O requests; this one writes to standard error |
+//! | `logger_proxy` | `logger_proxy` | takes log events of BEAM code whose group leader is here |
 //! | `format` | | `io_lib:format`, for what comes to the group leader unformatted |
 //! | `global` | `global_name_server` | a visible node's part in `global` |
 //! | `pg`, `pg_watch` | each scope | process groups, and who is told of their changes |
@@ -16,6 +17,7 @@ mod apply;
 mod format;
 pub(crate) mod global;
 pub(crate) mod group_leader;
+mod logger_proxy;
 mod net_kernel;
 pub(crate) mod pg;
 mod pg_watch;
@@ -41,6 +43,7 @@ pub(crate) fn start(
         .spawn_named("user", |process| group_leader::run(process, group_leader::StandardError))?;
     runtime.set_default_group_leader(leader);
     runtime.spawn_named("net_kernel", net_kernel::run)?;
+    runtime.spawn_named("logger_proxy", logger_proxy::run)?;
     let functions = Arc::clone(exports);
     runtime.spawn_named("rex", move |process| rex::run(process, functions))?;
     if !config.hidden {
