@@ -42,7 +42,7 @@ case System.get_env("CNODE_PHOENIX_PUBSUB") do
     end
 
   sources ->
-    {:ok, _, _} = Kernel.ParallelCompiler.require(Path.wildcard(Path.join(sources, "lib/**/*.ex")))
+    {:ok, _, _} = Kernel.ParallelCompiler.compile(Path.wildcard(Path.join(sources, "lib/**/*.ex")))
     IO.puts("@ok with_the_real_phoenix_pubsub")
 end
 

@@ -203,7 +203,9 @@ abandoned(N, Options) ->
             Ended = receive {'DOWN', M, process, P, _} -> ends after 300 -> demonitor(M, [flush]), lives end,
             exit(P, kill),
             {Was, Ended, spawn_request_abandon(Id)}
-    after 500 -> {Was, never_seen}
+    after 500 ->
+            %% Gone before it was of age.
+            {Was, ends, spawn_request_abandon(Id)}
     end.
 
 leaders(N) ->
