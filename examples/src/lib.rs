@@ -53,10 +53,12 @@ fn live(options: &Options, start: impl FnOnce(&Node) -> anyhow::Result<()>) -> a
     // Before the door opens: whoever reaches the node finds every name.
     start(&node)?;
     node.block_on(async {
+        // Before anybody is told that we are ready: who stops the node at once stops it properly.
+        let stopped = node.until_stopped();
         node.listen().await?;
-        // In this order: who stops the node as soon as it is ready stops it properly.
-        let ((), told) = tokio::join!(biased; node.until_stopped(), async { ready(&node) });
-        told
+        ready(&node)?;
+        stopped.await;
+        Ok(())
     })
 }
 

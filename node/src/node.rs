@@ -260,13 +260,35 @@ impl Node {
     }
 
     /// Waits until the program is told to end (SIGTERM, ctrl-c), or [`Node::stop`] is called elsewhere; then stops the node.
-    pub async fn until_stopped(&self) {
-        let mut stopped = self.life.stopped.subscribe();
-        tokio::select! {
-            () = told_to_end() => {}
-            _ = stopped.wait_for(|stopped| *stopped) => {}
+    ///
+    /// The signals are caught from this call on, whether or not it is awaited yet. Who must not miss one that comes the moment the
+    /// node is to be reached calls it first:
+    ///
+    /// ```no_run
+    /// # async fn serve(node: node::Node) -> Result<(), node::StartError> {
+    /// let stopped = node.until_stopped();
+    /// node.listen().await?;
+    /// stopped.await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A program that never calls it keeps the system's default, which is to end at once.
+    #[must_use = "the node is stopped by awaiting it"]
+    pub fn until_stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let told = {
+            let _context = self.hub.handle.enter();
+            told_to_end()
+        };
+        let node = self.clone();
+        async move {
+            let mut stopped = node.life.stopped.subscribe();
+            tokio::select! {
+                () = told => {}
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+            }
+            node.stop().await;
         }
-        self.stop().await;
     }
 
     /// Leaves the cluster: the door closes, epmd forgets the name, what is queued for peers leaves within a second, and every
@@ -322,19 +344,23 @@ fn warn_if_open(carrier: &dyn Carrier, address: &Address) {
     }
 }
 
-/// Completes at the first SIGTERM or SIGINT.
-async fn told_to_end() {
+/// Catches SIGTERM and SIGINT from now on; completes at the first of them.
+fn told_to_end() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+    let caught = signal(SignalKind::terminate())
+        .and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?)));
+    async move {
+        match caught {
+            Ok((mut terminate, mut interrupt)) => {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
             }
-        }
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::warn!(target: "cnode::conn", %error, "signals cannot be caught; the node runs until it is stopped");
-            std::future::pending().await
+            Err(error) => {
+                tracing::warn!(target: "cnode::conn", %error, "signals cannot be caught; the node runs until it is stopped");
+                std::future::pending().await
+            }
         }
     }
 }

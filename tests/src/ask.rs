@@ -1,4 +1,5 @@
-//! What a running suite may ask the scene to do: start, signal and watch nodes, stop and start epmd.
+//! What a running suite may ask the scene to do: start, signal and watch nodes, stop and start epmd, disturb
+//! the network.
 
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ pub(crate) fn answer(scene: &mut Scene, question: &str) -> Result<String> {
             });
             Ok(found.with_context(|| format!("{id} has written no line with {text:?}"))?.1)
         }
+        ["proxy", id, "open"] => Ok(scene.proxy(id)?.port().to_string()),
+        ["proxy", id, "register", name] => {
+            let epmd_port = scene.epmd_port();
+            scene.proxy(id)?.register(epmd_port, name).map(|()| String::new())
+        }
+        ["proxy", id, ref words @ ..] => scene.proxy(id)?.obey(words).map(|()| String::new()),
         ["epmd", "stop"] => {
             scene.stop_epmd();
             Ok(String::new())

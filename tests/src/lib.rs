@@ -25,6 +25,7 @@
 //! | `suite` | one Erlang suite run to its end, its cases counted |
 //! | `ask` | what a running suite may ask the scene to do |
 //! | `peer` | a hand-made peer on a raw socket: handshake, frames, control messages |
+//! | `proxy` | the network between two nodes: silence, delay, slow lines, resets |
 //! | `hostile` | a node that must survive, and what is sent to it |
 //! | `bytes` | external-format bytes written by hand |
 //!
@@ -43,5 +44,6 @@ pub mod log;
 pub mod node;
 pub mod otp;
 pub mod peer;
+pub mod proxy;
 pub mod scene;
 pub mod suite;

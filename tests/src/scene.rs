@@ -14,6 +14,7 @@ use crate::epmd;
 use crate::group::Group;
 use crate::node::{self, Program, Ready, Start};
 use crate::otp::Otp;
+use crate::proxy::Proxy;
 
 /// The cookie of a scene's nodes unless a case says otherwise.
 pub const COOKIE: &str = "scenecookie";
@@ -35,6 +36,7 @@ pub struct Scene {
     nodes: BTreeMap<String, Group>,
     /// Those stopped or ended, kept for their logs.
     ended: Vec<Group>,
+    proxies: BTreeMap<String, Proxy>,
     home: TempDir,
     shared: TempDir,
     compiled: bool,
@@ -68,6 +70,7 @@ impl Scene {
             epmd: None,
             nodes: BTreeMap::new(),
             ended: Vec::new(),
+            proxies: BTreeMap::new(),
             home,
             shared,
             compiled: false,
@@ -273,6 +276,14 @@ impl Scene {
     /// A node started earlier.
     pub fn node(&mut self, id: &str) -> Result<&mut Group> {
         self.nodes.get_mut(id).with_context(|| format!("no node {id:?} in this scene"))
+    }
+
+    /// The proxy called `id`, made when it is first named.
+    pub fn proxy(&mut self, id: &str) -> Result<&mut Proxy> {
+        if !self.proxies.contains_key(id) {
+            self.proxies.insert(id.to_owned(), Proxy::open()?);
+        }
+        self.proxies.get_mut(id).with_context(|| format!("no proxy {id:?} in this scene"))
     }
 
     /// Takes a node out and kills it; its log is still shown.
