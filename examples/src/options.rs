@@ -214,8 +214,10 @@ fn peer(text: &str) -> Result<(String, SocketAddr), String> {
 
 /// `two@myhost=192.0.2.7:9100`, with an IPv6 address in brackets.
 fn peer_place(text: &str) -> Result<(String, SocketAddr), String> {
-    let (peer, address) =
-        text.split_once('=').filter(|(peer, _)| peer.contains('@')).ok_or("it must be NAME@HOST=IP:PORT")?;
+    let (peer, address) = text
+        .split_once('=')
+        .filter(|(peer, _)| peer.contains('@'))
+        .ok_or("it must be NAME@HOST=IP:PORT")?;
     let address = address.parse().map_err(|_| format!("{address} is no IP:PORT"))?;
     Ok((peer.to_owned(), address))
 }

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use crate::admission::{Admission, Network};
 use crate::carrier::{Address, Carrier, Carriers, Tcp, TcpOptions};
 use crate::config::{Config, EpmdMode};
-use crate::conn::{Bounds, Hub, Table};
+use crate::conn::{self, Bounds, Hub, Table};
 use crate::cookie::Cookie;
 use crate::discovery::Discovery;
 use crate::error::StartError;
@@ -211,6 +211,48 @@ impl Builder {
     /// # Errors
     /// If the name is none, no cookie is to be had, settings contradict one another, or the system gives no random numbers.
     pub fn build(self) -> Result<Node, StartError> {
+        let (hub, own_runtime) = self.hub()?;
+        finish(hub, own_runtime)
+    }
+
+    /// A hidden node that has no name of its own, and is given one by `peer`, to which it is connected then (`erl -sname undefined`).
+    ///
+    /// The builder's name says only on which host the node is and of which kind the name is to be, short or long: what is before the
+    /// `@` is left out of account. A name on loan is for those who call and are not called: many short-lived nodes that must
+    /// not agree on names. [`Node::listen`] is not needed, and if it is called the name is one like any other.
+    ///
+    /// OTP forgets such a name with its last connection; here processes, and what others know of them, keep it as long as the
+    /// node lives, and a later connection uses it again. It has 32 random bits or more, whoever gave it.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), node::StartError> {
+    /// let node = node::Node::builder("undefined").build_named_by("a@myhost").await?;
+    /// println!("they call us {}", node.name());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Builder::build`]; if the node is to be visible, which a node with a name on loan cannot be; and if `peer` is not to be
+    /// reached, has another cookie, or gives no names (nodes before OTP 23 do not).
+    pub async fn build_named_by(self, peer: &str) -> Result<Node, StartError> {
+        let (hub, own_runtime) = self.hub()?;
+        if !hub.config.hidden {
+            return Err(StartError::Setting(
+                "a node that is given its name cannot be visible: leave .visible(true) away, or choose a name".to_owned(),
+            ));
+        }
+        let peer = atom(peer)?;
+        let given = conn::ask_for_name(&hub, &peer).await.map_err(|why| {
+            StartError::NoNameGiven { peer: peer.to_string(), why: why.to_string() }
+        })?;
+        let hub = hub.renamed(given.name()?, given.full().clone(), given.creation());
+        let node = finish(hub, own_runtime)?;
+        given.connect(&node.hub);
+        Ok(node)
+    }
+
+    fn hub(self) -> Result<(Hub, Option<tokio::runtime::Runtime>), StartError> {
         let name = self.name?;
         let cookie = match self.cookie {
             Some(cookie) => cookie,
@@ -260,11 +302,17 @@ impl Builder {
             refused: 0.into(),
             config,
         };
-        let node = Node::assemble(hub, own_runtime);
-        service::start(node.runtime(), &node.hub.exports, &node.hub.config)
-            .map_err(|error| StartError::Setting(error.to_string()))?;
-        Ok(node)
+        Ok((hub, own_runtime))
     }
+}
+
+fn finish(hub: Hub, own_runtime: Option<tokio::runtime::Runtime>) -> Result<Node, StartError> {
+    let handle = hub.handle.clone();
+    let _context = handle.enter();
+    let node = Node::assemble(hub, own_runtime);
+    service::start(node.runtime(), &node.hub.exports, &node.hub.config)
+        .map_err(|error| StartError::Setting(error.to_string()))?;
+    Ok(node)
 }
 
 impl fmt::Debug for Builder {

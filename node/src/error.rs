@@ -109,6 +109,16 @@ pub enum StartError {
     /// Settings that contradict one another or the protocol.
     #[error("{0}")]
     Setting(String),
+    /// The node was to be given its name, and was not.
+    #[error(
+        "no name from {peer}: {why}. Start that node first, give this one the same cookie, or choose a name for it"
+    )]
+    NoNameGiven {
+        /// Who was asked.
+        peer: String,
+        /// What came of it.
+        why: String,
+    },
     /// The operating system has no randomness for us; challenges and creations need it.
     #[error("the operating system gives no random numbers: {0}")]
     Randomness(io::Error),

@@ -221,7 +221,11 @@ impl Network {
             }
             let rate = if bad { way.rate.load(Ordering::SeqCst) } else { 0 };
             // A slow line carries a little all the time, not much now and then.
-            let piece = if rate == 0 { bytes.len() } else { usize::try_from(rate / 50).unwrap_or(1).max(1) };
+            let piece = if rate == 0 {
+                bytes.len()
+            } else {
+                usize::try_from(rate / 50).unwrap_or(1).max(1)
+            };
             for piece in bytes.chunks(piece) {
                 if to.write_all(piece).is_err() {
                     return;

@@ -1,5 +1,6 @@
 //! Connections under a network that fails: two nodes behind proxies, each of which sees what becomes of the other.
 
+use tests::node::Program;
 use tests::on_every_release;
 use tests::otp::Otp;
 use tests::scene::Scene;
@@ -8,6 +9,8 @@ use tests::suite;
 /// The suite starts the nodes itself, and starts them again.
 fn between_ours_and(otp: &'static Otp, two: &str) {
     Scene::run(otp, |scene| {
+        // Built before the suite's clock runs.
+        Program::Puppet.path()?;
         let flags = ["-kernel", "net_ticktime", "4"];
         suite::run(scene, "partition_suite", "tester@localhost", &flags, &[("two", two)])
     });

@@ -201,6 +201,7 @@ impl Connection {
             dialled: self.dialled,
             creation: self.peer.creation,
             flags: self.peer.flags,
+            offered: self.peer.offered,
             traffic: self.traffic.snapshot(),
             queued: self.outbox.len(),
             unread: self.unread.bytes.load(Ordering::SeqCst),
@@ -224,6 +225,8 @@ pub struct ConnectionInfo {
     pub creation: u32,
     /// The capability flags that both have.
     pub flags: Flags,
+    /// The capability flags that the peer offered, ones that we do not have included.
+    pub offered: Flags,
     /// What it has carried.
     pub traffic: TrafficStats,
     /// Bytes waiting to be written.

@@ -159,7 +159,7 @@ async fn call(
 }
 
 /// Hands a connection that has its place to tasks of its own. `ack` is the handshake's last message, if it is ours.
-fn begin(hub: Arc<Hub>, connection: Arc<Connection>, talk: Talk, ack: Option<Vec<u8>>) {
+pub(crate) fn begin(hub: Arc<Hub>, connection: Arc<Connection>, talk: Talk, ack: Option<Vec<u8>>) {
     let handle = hub.handle.clone();
     handle.spawn(live(hub, connection, talk, ack));
 }

@@ -9,9 +9,11 @@ use term::Atom;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::carrier::{Channel, Prefix};
+use crate::proto::flags::Flags;
 use crate::proto::frame::{Deframer, Frame, FrameError};
 use crate::proto::handshake::acceptor::{Acceptor, Caller, Decision, Machine, Next, Proved};
 use crate::proto::handshake::initiator::{Initiator, Progress};
+use crate::proto::handshake::message::NodeNameFault;
 use crate::proto::handshake::{Failure, HandshakeError, LocalNode, Peer};
 
 /// A channel on which a handshake goes on.
@@ -41,6 +43,12 @@ pub(crate) enum Broken {
         "{0} hung up when it saw our proof of the cookie: it has another one (see ~/.erlang.cookie and the cookie option)"
     )]
     CookieRefused(Atom),
+    /// The peer went on without giving us the name that we asked for.
+    #[error("{0} gave us no name")]
+    NoName(Atom),
+    /// The host that a name is wanted on.
+    #[error("cannot ask for a name: {0}")]
+    Host(#[from] NodeNameFault),
     /// The operating system gave no randomness for a challenge.
     #[error("no randomness for a challenge: {0}")]
     NoRandomness(getrandom::Error),
@@ -51,6 +59,8 @@ pub(crate) struct Dialled {
     pub(crate) peer: Peer,
     /// The peer had a connection to us, and was told that it is dead.
     pub(crate) takes_over: bool,
+    /// The name and creation that the peer gave us, if we asked.
+    pub(crate) granted: Option<(Atom, u32)>,
 }
 
 impl Talk {
@@ -109,6 +119,18 @@ impl Talk {
         self.converse(machine, first, peer, still_wanted).await
     }
 
+    /// Calls `peer` for a name on `host`.
+    pub(crate) async fn call_as_guest(
+        &mut self,
+        host: Atom,
+        flags: Flags,
+        peer: &Atom,
+        cookie: &[u8],
+    ) -> Result<Dialled, Broken> {
+        let (machine, first) = Initiator::unnamed(host, flags, peer.clone(), cookie, challenge()?)?;
+        self.converse(machine, first, peer, || true).await
+    }
+
     async fn converse(
         &mut self,
         machine: Initiator,
@@ -121,8 +143,8 @@ impl Talk {
         let (mut takes_over, mut has_proved) = (false, false);
         loop {
             match progress {
-                Ok(Progress::Established { peer, granted: _ }) => {
-                    return Ok(Dialled { peer, takes_over });
+                Ok(Progress::Established { peer, granted }) => {
+                    return Ok(Dialled { peer, takes_over, granted });
                 }
                 Ok(Progress::Alive(question)) => {
                     takes_over = true;

@@ -20,6 +20,7 @@ use crate::cookie::Cookie;
 use crate::discovery::Discovery;
 use crate::epmd;
 use crate::export::Exports;
+use crate::name::NodeName;
 use crate::proto::handshake::acceptor::Decision;
 use crate::proto::handshake::{LocalNode, Peer};
 use crate::telemetry::{Counters, Stats, Traffic};
@@ -71,6 +72,16 @@ impl Hub {
             Ok(name) => Decision::Grant { name, creation: creation.max(4) },
             Err(_) => Decision::Refuse,
         }
+    }
+
+    /// The same under the name that it was given, before anybody has seen it.
+    pub(crate) fn renamed(mut self, name: NodeName, given: Atom, creation: u32) -> Self {
+        self.config.name = name;
+        self.local.name = given.clone();
+        self.table = Table::new(given.clone(), self.bounds);
+        self.runtime = Runtime::new(given, creation);
+        self.local.creation = creation;
+        self
     }
 
     /// The cookie shared with `node`.
@@ -221,7 +232,7 @@ impl Hub {
         }
     }
 
-    fn open(&self, node: &Atom) -> mailbox::Connection {
+    pub(crate) fn open(&self, node: &Atom) -> mailbox::Connection {
         self.runtime.open_connection(node.clone())
     }
 

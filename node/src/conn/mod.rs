@@ -13,6 +13,7 @@
 //! | `writer` | outbox to socket |
 //! | `batch` | bytes that leave in one write |
 //! | `lookout` | a thread that writes and ticks while user code computes on all workers |
+//! | `guest` | a name from the first peer, and the connection that comes with it |
 //! | `keeper` | connects again whenever a connection has ended |
 //! | `events` | nodes that come and go |
 
@@ -21,6 +22,7 @@ mod connection;
 mod door;
 mod driver;
 mod events;
+mod guest;
 mod handshake;
 mod hub;
 mod keeper;
@@ -36,6 +38,7 @@ pub use hub::ConnectError;
 
 pub(crate) use door::accept_loop;
 pub(crate) use driver::{Refusal, accept};
+pub(crate) use guest::ask_for_name;
 pub(crate) use hub::{Hub, ToPeers};
 pub(crate) use keeper::keep;
 pub(crate) use outbox::Bounds;

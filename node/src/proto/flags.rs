@@ -156,9 +156,24 @@ impl Flags {
 
     /// The flags to offer: [`OFFERED`], as a visible node if so asked, less those that the user switched off.
     ///
-    /// What each costs when it is off: without FRAGMENTS large messages come two to three times faster, and hold
-    /// up everything behind them; without DIST_HDR_ATOM_CACHE every atom is spelled out; without ALIAS late replies
-    /// to a timed out call are delivered; without DIST_MONITOR calls to a dead process wait for their time-out.
+    /// Any flag that is not in [`MANDATORY`] can be switched off, alone or with others; towards a peer that does not have it either
+    /// we do without it anyway. What goes with each:
+    ///
+    /// | without | |
+    /// | --- | --- |
+    /// | FRAGMENTS | large messages come two to three times faster from a BEAM, and hold up everything behind them, both ways |
+    /// | DIST_HDR_ATOM_CACHE | every atom of every message is spelled out, both ways |
+    /// | DIST_MONITOR, DIST_MONITOR_NAME | no monitors over the connection: calls to a process that is gone wait for their time-out |
+    /// | ALIAS | a BEAM calls us without an alias: the late answer to a call that timed out is delivered to its caller |
+    /// | ALTACT_SIG | priority messages of OTP 28 and later come as ordinary ones |
+    /// | SEND_SENDER | messages to pids do not say who sends them; tracing over there shows less |
+    /// | EXIT_PAYLOAD | exit reasons travel inside the control message, and a large one holds up what is behind it |
+    /// | SPAWN | no spawn requests: `erpc` and `spawn` towards us are refused by the caller's own node |
+    /// | UNICODE_IO | a BEAM process whose group leader is here prints characters over 255 as question marks or escapes |
+    /// | SMALL_ATOM_TAGS | atoms that are spelled out take a byte more |
+    /// | BIG_SEQTRACE_LABELS | sequential trace tokens with a label that is no small integer do not come |
+    /// | NATIVE_RECORDS | processes of OTP 29 cannot send us native records |
+    /// | MANDATORY_25_DIGEST | nothing: each flag that it stands for is offered beside it |
     ///
     /// # Errors
     /// When `switched_off` holds a flag of [`MANDATORY`].

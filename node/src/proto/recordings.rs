@@ -266,6 +266,33 @@ fn every_cut_of_a_live_frame_is_refused_or_lacks_its_payload_only() {
 }
 
 proptest! {
+    /// Reads end where they like: in lengths, headers, fragments and payloads.
+    #[test]
+    fn a_live_session_read_in_any_pieces_is_the_same_session(
+        sizes in proptest::collection::vec(prop_oneof![1..8usize, 1..2_000usize, 60_000..70_000usize], 1..40),
+        which in 0..9usize,
+    ) {
+        let (recording, flags) = match which {
+            0..3 => (HEADERS[which], flags_without(Flags::empty())),
+            3..6 => (FRAGMENTS_NO_CACHE[which - 3], flags_without(Flags::DIST_HDR_ATOM_CACHE)),
+            _ => (PASS_THROUGH[which - 6], flags_without(HEADERLESS)),
+        };
+        let mut deframer = Deframer::handshake(Prefix::Two).established(1 << 20);
+        let mut receiver = Receiver::new(flags, Bounds::default());
+        let mut received = Vec::new();
+        let (mut at, mut sizes) = (0, sizes.iter().cycle());
+        while at < recording.len() {
+            let end = (at + sizes.next().unwrap()).min(recording.len());
+            deframer.push(&recording[at..end]);
+            at = end;
+            while let Some(frame) = deframer.next_frame().unwrap() {
+                let Frame::Message(frame) = frame else { continue };
+                received.extend(receiver.receive(&frame).unwrap());
+            }
+        }
+        prop_assert_eq!(received, messages(recording, flags));
+    }
+
     #[test]
     fn no_mutation_of_a_live_session_makes_the_receiver_panic(
         changes in proptest::collection::vec((0..150_000usize, any::<u8>()), 1..12),

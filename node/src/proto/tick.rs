@@ -98,6 +98,8 @@ impl Ticker {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -182,5 +184,78 @@ mod tests {
     fn no_setting_makes_a_connection_spin() {
         let start = Instant::now();
         assert!(Ticker::new(Duration::ZERO, 0, false, start).deadline() > start);
+    }
+
+    /// One end of a connection under virtual time: what it has read and written so far.
+    struct End {
+        ticker: Ticker,
+        traffic: Traffic,
+        ticks: u64,
+    }
+
+    impl End {
+        fn new(now: Instant, intensity: u32, hidden: bool) -> Self {
+            let ticker = Ticker::new(60 * SECOND, intensity, hidden, now);
+            Self { ticker, traffic: Traffic::default(), ticks: 0 }
+        }
+    }
+
+    proptest! {
+        /// Two ends, each with a schedule of its own, a line with a delay, and now and then something to say: as long as both live
+        /// neither gives the other up; when one has gone silent, the other does so in time, and not earlier.
+        #[test]
+        fn two_ends_keep_each_other_and_miss_each_other_in_time(
+            offset in 0..15_000u32, delay in 0..4_000u32, late in 0..3_000u32, says in 0..120_000u64, dies in 60_000..600_000u64,
+            intensity in prop_oneof![Just(4u32), 4..60u32], hidden in any::<bool>(),
+        ) {
+            const STEP: u64 = 50;
+            let start = Instant::now();
+            let at = |ms: u64| start + Duration::from_millis(ms);
+            let mut ends = [End::new(start, intensity, hidden), End::new(at(offset.into()), intensity, hidden)];
+            // What is on the line: when it arrives, and to whom.
+            let mut line: Vec<(u64, usize)> = Vec::new();
+            let mut last_heard = 0;
+            for now in (0..dies + 200_000).step_by(STEP as usize) {
+                line.retain(|(arrives, to)| {
+                    let there = *arrives <= now;
+                    if there {
+                        ends[*to].traffic.read += 4;
+                        if *to == 0 {
+                            last_heard = now;
+                        }
+                    }
+                    !there
+                });
+                for (this, end) in ends.iter_mut().enumerate() {
+                    let dead = this == 1 && now >= dies;
+                    // An end that is busy comes to its ticks late.
+                    if dead || at(now) < end.ticker.deadline() + Duration::from_millis(late.into()) {
+                        continue;
+                    }
+                    let verdict = end.ticker.tick(at(now), end.traffic);
+                    let arrives = now + u64::from(delay);
+                    match verdict {
+                        Verdict::SendTick => {
+                            end.ticks += 1;
+                            line.push((arrives, 1 - this));
+                        }
+                        Verdict::Quiet => {}
+                        Verdict::PeerSilent => {
+                            let silence = now - last_heard;
+                            prop_assert_eq!(this, 0, "the one that lives was given up");
+                            prop_assert!(now >= dies, "given up while it lived");
+                            let slack = u64::from(late) * u64::from(intensity) + 2 * STEP * u64::from(intensity);
+                            prop_assert!((45_000..=75_000 + slack).contains(&silence), "after {} ms", silence);
+                            return Ok(());
+                        }
+                    }
+                    if now % 120_000 > says && this == 0 {
+                        end.traffic.written += 1;
+                        line.push((arrives, 1));
+                    }
+                }
+            }
+            prop_assert!(false, "a dead peer was kept");
+        }
     }
 }

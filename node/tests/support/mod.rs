@@ -1,5 +1,6 @@
 //! What several test files use.
 #![allow(unreachable_pub, dead_code, reason = "each test file is a crate and uses its part")]
 
+pub mod live;
 pub mod memory;
 pub mod peer;

@@ -11,6 +11,7 @@ use super::message::{
 };
 use super::{Failure, HandshakeError, LocalNode, Peer};
 use crate::proto::flags::{Flags, MANDATORY};
+use crate::proto::frame::{Deframer, Frame, Prefix};
 
 const COOKIE: &[u8] = b"secret";
 
@@ -505,7 +506,77 @@ fn secrets_are_not_printed() {
     assert!(!text.contains("monster") && !text.contains("109, 111"), "{text}");
 }
 
+/// What each live end sent, on the wire: wherever a read ends, the messages are the same ones.
+#[test]
+fn a_live_handshake_split_at_every_boundary_is_the_same_handshake() {
+    for recording in STATIC_NAMES.iter().chain(&DYNAMIC_NAMES) {
+        for sent in [&recording.dialled[..], &recording.listened[..]] {
+            let messages: Vec<Vec<u8>> = sent.iter().map(|message| body(message)).collect();
+            let wire: Vec<u8> =
+                messages.iter().flat_map(|message| Prefix::Two.frame(message).unwrap()).collect();
+            for first in 0..=wire.len() {
+                for second in first..=wire.len() {
+                    let pieces = [&wire[..first], &wire[first..second], &wire[second..]];
+                    assert_eq!(said(&pieces), messages, "{} {first} {second}", recording.releases);
+                }
+            }
+        }
+    }
+}
+
+/// The messages in pieces of a stream.
+fn said(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut deframer = Deframer::handshake(Prefix::Two);
+    let mut messages = Vec::new();
+    for piece in pieces {
+        deframer.push(piece);
+        while let Some(frame) = deframer.next_frame().unwrap() {
+            let Frame::Message(message) = frame else { panic!("an empty message") };
+            messages.push(message.to_vec());
+        }
+    }
+    assert_eq!(deframer.pending(), 0);
+    messages
+}
+
 proptest! {
+    /// A peer that knows the right messages and not when to send them: only their one order leads anywhere.
+    #[test]
+    fn right_messages_in_a_wrong_order_convince_nobody(order in Just([0, 1, 2, 3]).prop_shuffle(), which in 0..4usize) {
+        let recording = &STATIC_NAMES[which];
+        let theirs: Vec<Vec<u8>> =
+            recording.listened.iter().chain(&recording.dialled[1..]).map(|message| body(message)).collect();
+        let ours = Name::decode(&body(recording.dialled[0])).unwrap();
+        let peer = Challenge::decode(&body(recording.listened[1])).unwrap();
+        let reply = Reply::decode(&body(recording.dialled[1])).unwrap();
+        let dialling = LocalNode { name: ours.name.clone(), creation: 7, flags: ours.flags };
+        let (mut initiator, _) = Initiator::new(&dialling, peer.name.clone(), COOKIE, reply.challenge);
+        let mut established = false;
+        for at in order {
+            match initiator.receive(&theirs[at]) {
+                Ok(Progress::Continue { machine, .. }) => initiator = machine,
+                Ok(Progress::Established { .. }) => { established = true; break; }
+                _ => break,
+            }
+        }
+        prop_assert_eq!(established, order[..3] == [0, 1, 2]);
+        // The other end: name, reply and what is no message of a dialling end.
+        let listening = LocalNode { name: peer.name.clone(), creation: 7, flags: peer.flags };
+        let dialled = [body(recording.dialled[0]), body(recording.dialled[1]), theirs[0].clone(), theirs[2].clone()];
+        let mut proved = false;
+        if let Ok(caller) = Acceptor::new(listening).receive_name(&dialled[order[0]]) {
+            let mut step = caller.decide(Decision::Accept, COOKIE, peer.challenge);
+            for at in &order[1..] {
+                match step {
+                    Ok(Next::Continue { machine, .. }) => step = machine.receive(&dialled[*at]),
+                    _ => break,
+                }
+            }
+            proved = matches!(step, Ok(Next::Proved(_)));
+        }
+        prop_assert_eq!(proved, order[..2] == [0, 1]);
+    }
+
     #[test]
     fn no_message_makes_a_machine_panic(messages in proptest::collection::vec(
         (prop_oneof![Just(b'N'), Just(b'n'), Just(b's'), Just(b'r'), Just(b'a'), Just(b'c'), any::<u8>()],
