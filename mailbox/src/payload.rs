@@ -288,10 +288,16 @@ impl Payload {
         }
     }
 
-    /// About how many bytes it is on the wire, from what can be seen without encoding it.
+    /// About how many bytes it keeps in memory while it waits, from what can be seen without encoding it.
     #[must_use]
     pub fn len_hint(&self) -> usize {
-        self.as_encoded().map_or(0, |encoded| encoded.bytes().len())
+        match &self.0 {
+            Form::Term(term) => term.held(),
+            Form::Call(call) => call.request.len_hint(),
+            Form::Cast(request) => request.len_hint(),
+            Form::Reply(reply) => reply.value.len_hint(),
+            _ => self.as_encoded().map_or(0, |encoded| encoded.bytes().len()),
+        }
     }
 
     /// The term if it is one already, else the bytes: what costs nothing to look at.

@@ -56,6 +56,19 @@ impl Term {
     /// `[]`.
     pub const NIL: Self = Self::leaf(Node::NIL);
 
+    /// Bytes of memory that it keeps from being given back, without those of the `Term` itself: its own where it is a binary, else all of
+    /// the message that it is, or is a part of. Clones share them. For bounds of queues.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let Some(shared) = &self.shared else { return 0 };
+        match self.node.kind {
+            Kind::Binary | Kind::Bits | Kind::String => {
+                usize::try_from(self.node.b).unwrap_or(usize::MAX)
+            }
+            _ => shared.bytes().len().saturating_add(size_of_val(shared.nodes())),
+        }
+    }
+
     /// What `term_to_binary/1` made (any of its options), as `binary_to_term/1` reads it. Binaries stay slices of `bytes`; bytes after the term are not looked at.
     ///
     /// # Errors
