@@ -16,6 +16,7 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mailbox::{Signal, Target};
@@ -28,6 +29,7 @@ use super::lookout;
 use crate::bridge::{self, Outgoing};
 use crate::proto::control::Control;
 use crate::proto::flags::Flags;
+use crate::proto::fragment::FRAGMENT_SIZE;
 use crate::proto::send::{Content, Fragments, Output, Sender};
 
 /// An empty frame (erl_dist_protocol, "Protocol between Connected Nodes").
@@ -36,9 +38,16 @@ const TICK: [u8; 4] = [0; 4];
 /// What a signal is taken to weigh while it waits unencoded, besides what it carries.
 const CONTROL: usize = 64;
 
-/// Fragments taken into one write: together with the kernel's 128 KiB of unsent data (`TCP_NOTSENT_LOWAT`) it is what
-/// a small signal may have to wait for, some 100 us of a fast loopback.
+/// Least bytes of fragments taken into one write; together with the kernel's 128 KiB of unsent data (`TCP_NOTSENT_LOWAT`)
+/// it is what a small signal may have to wait for.
 const FRAGMENTS_A_WRITE: usize = 128 * 1024;
+
+/// How long a small signal may have to wait for a fragment of somebody else's. A channel that takes more than erts' 64 KiB
+/// in this time gets larger fragments: each costs both ends a frame, and the receiver a copy.
+const STRIDE: Duration = Duration::from_micros(250);
+
+/// Largest fragment: some MiB a millisecond is what the loopback takes, and a message of 1 MiB goes in one piece then.
+const LARGEST_FRAGMENT: usize = (1 << 20) + (64 << 10);
 
 /// The limits of a connection's queues, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +99,7 @@ struct Queues {
     held: usize,
     /// Bytes that the writer has taken and not yet written.
     writing: usize,
+    pace: Pace,
     writer: Option<Waker>,
     state: State,
 }
@@ -155,6 +165,7 @@ impl Outbox {
             begun: 0,
             held: 0,
             writing: 0,
+            pace: Pace::default(),
             writer: None,
             state: State::Open,
         };
@@ -231,6 +242,7 @@ impl Outbox {
         queues.take(batch);
         if !batch.is_empty() {
             queues.writing = batch.len();
+            queues.pace.begin(batch.len());
             let messages = mem::take(&mut queues.messages);
             self.publish(&queues);
             return Poll::Ready(Taken::Batch { messages });
@@ -248,7 +260,11 @@ impl Outbox {
     /// What was taken last has gone to the kernel.
     pub(crate) fn written(&self) {
         let mut queues = self.lock();
-        queues.writing = 0;
+        let written = mem::take(&mut queues.writing);
+        if queues.pace.end(written) {
+            let fragment = queues.pace.fragment;
+            queues.sender.set_fragment_size(fragment);
+        }
         self.publish(&queues);
     }
 
@@ -371,7 +387,7 @@ impl Queues {
     /// What is to be written next: all small ones, then fragments of the large ones in turn.
     fn take(&mut self, batch: &mut Batch) {
         self.take_next(batch);
-        while batch.len() < FRAGMENTS_A_WRITE
+        while batch.len() < self.pace.fragment.max(FRAGMENTS_A_WRITE)
             && let Some(mut large) = self.large.pop_front()
         {
             let held = large.fragments.held();
@@ -418,6 +434,39 @@ impl Queues {
             self.held -= weight;
             self.encode(None, None, &control, content);
         }
+    }
+}
+
+/// How much the channel takes in [`STRIDE`], from the last write large enough to tell.
+struct Pace {
+    fragment: usize,
+    begun: Option<Instant>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { fragment: FRAGMENT_SIZE, begun: None }
+    }
+}
+
+impl Pace {
+    fn begin(&mut self, bytes: usize) {
+        self.begun = (bytes >= FRAGMENTS_A_WRITE).then(Instant::now);
+    }
+
+    /// Whether fragments have another size from here on. They grow step by step, as the kernel's buffer takes a first write
+    /// at once however slow the channel; and they shrink at once.
+    fn end(&mut self, bytes: usize) -> bool {
+        let Some(begun) = self.begun.take() else { return false };
+        self.took(bytes, begun.elapsed())
+    }
+
+    fn took(&mut self, bytes: usize, time: Duration) -> bool {
+        let at_pace = bytes as u128 * STRIDE.as_nanos() / time.as_nanos().max(1);
+        let most = LARGEST_FRAGMENT.min(self.fragment * 2);
+        let before = self.fragment;
+        self.fragment = usize::try_from(at_pace).unwrap_or(most).clamp(FRAGMENT_SIZE, most);
+        self.fragment != before
     }
 }
 
@@ -475,5 +524,28 @@ impl fmt::Debug for Outbox {
             .field("bytes", &self.len())
             .field("bounds", &self.bounds)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fast_channel_gets_larger_fragments_step_by_step_and_a_slow_one_none() {
+        let mut pace = Pace::default();
+        let sizes: Vec<usize> = (0..6)
+            .map(|_| {
+                pace.took(1 << 20, Duration::from_micros(100));
+                pace.fragment
+            })
+            .collect();
+        assert_eq!(sizes[..3], [2 * FRAGMENT_SIZE, 4 * FRAGMENT_SIZE, 8 * FRAGMENT_SIZE]);
+        assert_eq!(sizes[5], LARGEST_FRAGMENT);
+        assert!(pace.took(1 << 20, Duration::from_millis(1)));
+        assert_eq!(pace.fragment, (1 << 20) / 4);
+        pace.took(1 << 20, Duration::from_millis(100));
+        assert_eq!(pace.fragment, FRAGMENT_SIZE);
+        assert!(!pace.took(FRAGMENTS_A_WRITE, Duration::from_millis(1)));
     }
 }

@@ -1,10 +1,15 @@
 //! Socket to mailboxes. One read delivers everything it holds, and nothing here waits for a mailbox: delivery is a call that
 //! returns at once. What the reader does wait for is the socket, and a peer of whose messages mailboxes hold too much.
 
+use std::future::poll_fn;
+use std::io;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
 use mailbox::Signal;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::events::DownReason;
@@ -14,6 +19,12 @@ use crate::proto::control::ControlError;
 use crate::proto::fragment::{Bounds, MAX_SEQUENCES};
 use crate::proto::frame::{Deframer, Frame, FrameError};
 use crate::proto::receive::{ReceiveError, Receiver};
+
+/// A read of this many bytes is seldom the last: more is in the kernel already.
+const MUCH: u64 = 32 * 1024;
+
+/// How long the buffers of large messages are kept for more of them.
+const SPARED: Duration = Duration::from_secs(1);
 
 /// Reads until the connection ends.
 pub(crate) async fn run(
@@ -55,17 +66,39 @@ impl Reader<'_> {
         // Bytes may have come right behind the handshake.
         let mut bytes = 0;
         loop {
-            match self.deliver() {
-                Ok(messages) => self.connection.traffic.received(messages, bytes),
+            let messages = match self.deliver() {
+                Ok(messages) => messages,
                 Err(fault) => return DownReason::Protocol(fault.to_string()),
-            }
+            };
+            self.connection.traffic.received(messages, bytes);
+            self.receiver.grow_old();
             self.connection.digested().await;
-            bytes = match socket.read_buf(&mut self.deframer.space()).await {
+            if messages > 0 && bytes >= MUCH {
+                // The receivers woken just now wait for this very worker: without a pause they would until the kernel has
+                // nothing left, which is long beside a large message.
+                to_the_back().await;
+            }
+            bytes = match self.read_more(socket).await {
                 Ok(0) => return DownReason::ConnectionClosed("the peer closed it".to_owned()),
                 Ok(read) => u64::try_from(read).unwrap_or(u64::MAX),
                 Err(error) => return DownReason::ConnectionClosed(error.to_string()),
             };
         }
+    }
+
+    async fn read_more(
+        &mut self,
+        socket: &mut (dyn AsyncRead + Send + Unpin),
+    ) -> io::Result<usize> {
+        if self.deframer.has_spares() || self.receiver.has_spares() {
+            let mut space = self.deframer.space();
+            if let Ok(read) = timeout(SPARED, socket.read_buf(&mut space)).await {
+                return read;
+            }
+            self.deframer.give_back();
+            self.receiver.give_back();
+        }
+        socket.read_buf(&mut self.deframer.space()).await
     }
 
     /// Delivers every whole message there is; how many there were.
@@ -93,4 +126,18 @@ impl Reader<'_> {
         }
         Ok(messages)
     }
+}
+
+/// Lets the worker's other tasks run first. Unlike `yield_now` it does not ask the kernel for news in between.
+async fn to_the_back() {
+    let mut been = false;
+    poll_fn(|cx| {
+        if been {
+            return Poll::Ready(());
+        }
+        been = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

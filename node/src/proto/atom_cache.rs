@@ -3,6 +3,8 @@
 //!
 //! Nothing here is shared between connections: what a peer put into its cache goes with the connection.
 
+use std::sync::Arc;
+
 use term::transcode::AtomForm;
 use term::{Atom, AtomRef};
 
@@ -18,7 +20,19 @@ pub const MAX_ATOMS: usize = 255;
 pub struct Inbound {
     /// Segments come into being when the peer first uses them.
     segments: [Vec<Option<Atom>>; SLOTS / SEGMENT],
+    /// The last headers without a new atom: messages of one kind have the same, and share the atoms it means.
+    recent: [Recent; RECENT],
 }
+
+#[derive(Debug, Default)]
+struct Recent {
+    /// The references as they came.
+    references: Vec<u8>,
+    atoms: Option<Arc<[Atom]>>,
+}
+
+/// Kinds of messages that a peer sends by turns; a few more cost a look at nothing.
+const RECENT: usize = 8;
 
 impl Inbound {
     /// The atom in a slot.
@@ -27,8 +41,26 @@ impl Inbound {
         self.segments.get(slot / SEGMENT)?.get(slot % SEGMENT)?.as_ref()
     }
 
+    /// What these references meant the last time, if that was not long ago and holds still.
+    pub(super) fn recent(&self, references: &[u8]) -> Option<Arc<[Atom]>> {
+        let recent = self.recent.get(place(references))?;
+        if recent.references == references { recent.atoms.clone() } else { None }
+    }
+
+    /// These references have no new atom, and mean `atoms`.
+    pub(super) fn remember(&mut self, references: &[u8], atoms: &Arc<[Atom]>) {
+        if let Some(recent) = self.recent.get_mut(place(references)) {
+            recent.references.clear();
+            recent.references.extend_from_slice(references);
+            recent.atoms = Some(atoms.clone());
+        }
+    }
+
     /// Puts an atom into a slot; a slot out of range does not exist and is left alone.
     pub fn set(&mut self, slot: usize, atom: Atom) {
+        for recent in &mut self.recent {
+            recent.atoms = None;
+        }
         if let Some(segment) = self.segments.get_mut(slot / SEGMENT) {
             segment.resize(SEGMENT, None);
             if let Some(place) = segment.get_mut(slot % SEGMENT) {
@@ -36,6 +68,12 @@ impl Inbound {
             }
         }
     }
+}
+
+/// Where the meaning of references is remembered: headers differ in their number of atoms, or in one slot of the last two.
+fn place(references: &[u8]) -> usize {
+    let [.., before, last] = references else { return 0 };
+    (references.len() + usize::from(*before) + usize::from(*last)) % RECENT
 }
 
 /// What we have put into ours, and which slots the message under way refers to.

@@ -100,7 +100,18 @@ fn read_atoms(
     if count == 0 {
         return Ok(None);
     }
+    let rest = fields.0;
     let flags = fields.take(count / 2 + 1)?;
+    // With nothing new among them the references have one byte each.
+    let known = if flags.iter().all(|byte| byte & 0x88 == 0) {
+        rest.get(..flags.len() + count)
+    } else {
+        None
+    };
+    if let Some(atoms) = known.and_then(|references| cache.recent(references)) {
+        fields.take(count)?;
+        return Ok(Some(atoms));
+    }
     let half =
         |index: usize| flags.get(index / 2).map_or(0, |byte| byte >> (4 * (index % 2)) & 0xf);
     let long = half(count) & 1 != 0;
@@ -120,7 +131,11 @@ fn read_atoms(
         };
         atoms.push(atom);
     }
-    Ok(Some(atoms.into()))
+    let atoms = atoms.into();
+    if let Some(references) = known {
+        cache.remember(references, &atoms);
+    }
+    Ok(Some(atoms))
 }
 
 /// Appends the header of a message whose atoms were chosen from `cache`; without a cache it refers to none.
@@ -280,6 +295,25 @@ mod tests {
         // The same slot, filled with `ok`, then referred to.
         assert!(read(&[131, 68, 1, 0x0f, 9, 2, b'o', b'k'], &mut cache).is_ok());
         assert!(read(&[131, 68, 1, 0x07, 9], &mut cache).is_ok());
+    }
+
+    #[test]
+    fn the_same_references_share_their_atoms_until_a_slot_has_another() {
+        let mut cache = Inbound::default();
+        let mut atoms = |bytes: &[u8]| match read(bytes, &mut cache).unwrap().0 {
+            Header::Whole { atoms } => atoms.unwrap(),
+            header => panic!("{header:?}"),
+        };
+        let fill = |slot: u8, name: &[u8; 2]| [&[131, 68, 1, 0x08, slot, 2][..], name].concat();
+        atoms(&fill(9, b"ok"));
+        atoms(&fill(8, b"no"));
+        let both = [131, 68, 2, 0, 0, 9, 8];
+        let first = atoms(&both);
+        assert_eq!(first[..], ["ok", "no"].map(|name| Atom::new(name).unwrap()));
+        assert!(Arc::ptr_eq(&first, &atoms(&both)));
+        assert_eq!(atoms(&[131, 68, 2, 0, 0, 8, 9])[0], "no");
+        atoms(&fill(9, b"ko"));
+        assert_eq!(atoms(&both)[0], "ko");
     }
 
     #[test]

@@ -14,8 +14,9 @@ use thiserror::Error;
 
 use super::control::Control;
 use super::frame::DEFAULT_MAX_FRAME;
+use super::spare::Spares;
 
-/// Bytes of a message in each of its fragments, as in erts.
+/// Bytes of a message in each of its fragments, as in erts; what we send over a fast channel may have more.
 pub const FRAGMENT_SIZE: usize = 64 << 10;
 
 /// Most messages of one peer under way at a time: a BEAM has as many as it has processes that send something large to
@@ -88,6 +89,7 @@ pub struct Reassembly {
     bounds: Bounds,
     total: usize,
     sequences: HashMap<u64, Sequence>,
+    spares: Spares,
 }
 
 #[derive(Debug)]
@@ -103,13 +105,26 @@ impl Reassembly {
     /// Nothing under way.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, total: 0, sequences: HashMap::new() }
+        Self { bounds, total: 0, sequences: HashMap::new(), spares: Spares::default() }
     }
 
     /// Bytes held for messages under way.
     #[must_use]
     pub fn held(&self) -> usize {
         self.total
+    }
+
+    /// Something was read from the connection.
+    pub(super) fn grow_old(&mut self) {
+        self.spares.grow_old();
+    }
+
+    pub(super) fn has_spares(&self) -> bool {
+        !self.spares.is_empty()
+    }
+
+    pub(super) fn give_back(&mut self) {
+        self.spares.give_back();
     }
 
     /// Messages under way.
@@ -142,12 +157,10 @@ impl Reassembly {
             }
             Entry::Vacant(place) => {
                 self.total += payload.len();
-                place.insert(Sequence {
-                    due,
-                    control,
-                    atoms,
-                    payload: BytesMut::from(&payload[..]),
-                });
+                let fragments = usize::try_from(fragments).unwrap_or(usize::MAX);
+                let mut whole = self.spares.take(payload.len().saturating_mul(fragments));
+                whole.extend_from_slice(&payload);
+                place.insert(Sequence { due, control, atoms, payload: whole });
                 Ok(None)
             }
         }
@@ -182,7 +195,7 @@ impl Reassembly {
         }
         let done = place.remove();
         self.total = self.total.saturating_sub(done.payload.len());
-        Ok(Some((done.control, Encoded::new(done.payload.freeze(), done.atoms))))
+        Ok(Some((done.control, Encoded::new(self.spares.freeze(done.payload), done.atoms))))
     }
 }
 

@@ -9,6 +9,8 @@ use bytes::buf::Limit;
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
+use super::spare::Spares;
+
 /// Longest message of a handshake: a name of 255 characters in four bytes each, the fields, and room for the
 /// "extra data" that the guide tells us to accept and ignore.
 pub const MAX_HANDSHAKE_FRAME: usize = 2048;
@@ -127,6 +129,7 @@ pub struct Deframer {
     grown: bool,
     /// A frame that is read into a buffer of its own; what follows it goes to `buffer`.
     own: Option<OwnBuffer>,
+    spares: Spares,
 }
 
 #[derive(Debug)]
@@ -153,6 +156,7 @@ impl Deframer {
             capacity: MAX_HANDSHAKE_FRAME,
             grown: false,
             own: None,
+            spares: Spares::default(),
         }
     }
 
@@ -170,6 +174,7 @@ impl Deframer {
     #[must_use]
     pub fn space(&mut self) -> Limit<&mut BytesMut> {
         self.grown = false;
+        self.spares.grow_old();
         let wanted = self.wanted();
         if let Some(own) = self.own.as_mut().filter(|own| own.missing() > 0) {
             let missing = own.missing();
@@ -210,7 +215,7 @@ impl Deframer {
             }
             let bytes = std::mem::take(&mut own.bytes);
             self.own = None;
-            return Ok(Some(Frame::Message(bytes.freeze())));
+            return Ok(Some(Frame::Message(self.spares.freeze(bytes))));
         }
         // A read that filled all there was calls for a larger buffer next time.
         if !self.grown
@@ -239,6 +244,17 @@ impl Deframer {
         Ok(Some(Frame::Message(frame.split_off(self.prefix.size()).freeze())))
     }
 
+    /// Whether buffers of earlier frames are kept for later ones.
+    #[must_use]
+    pub fn has_spares(&self) -> bool {
+        !self.spares.is_empty()
+    }
+
+    /// Keeps them no longer.
+    pub fn give_back(&mut self) {
+        self.spares.give_back();
+    }
+
     /// Bytes held that are not yet a whole frame.
     #[must_use]
     pub fn pending(&self) -> usize {
@@ -261,7 +277,8 @@ impl Deframer {
     /// Gives the unfinished frame at the start of the buffer a buffer of its own.
     fn move_out(&mut self) {
         let Some(length) = self.prefix.get(&self.buffer) else { return };
-        let mut bytes = BytesMut::with_capacity(length.min(FIRST_STEP.max(self.buffer.len())));
+        let mut bytes = self.spares.take(length);
+        bytes.reserve(length.min(FIRST_STEP.max(self.buffer.len())));
         bytes.extend_from_slice(self.buffer.get(self.prefix.size()..).unwrap_or_default());
         self.buffer.clear();
         self.own = Some(OwnBuffer { bytes, length });

@@ -11,6 +11,7 @@
 //! | `frame` | the read buffer: bytes in, frames out |
 //! | `dist_header`, `atom_cache` | what stands in front of a message, and the atoms it refers to |
 //! | `fragment` | large messages in parts |
+//! | `spare` | their buffers used again |
 //! | `control` | the table of operations |
 //! | `receive` | frames in, control messages and payloads out |
 //! | `send`, `rewrite` | the same the other way, atoms replaced by references |
@@ -27,6 +28,7 @@ pub mod handshake;
 pub mod receive;
 mod rewrite;
 pub mod send;
+mod spare;
 pub mod tick;
 
 #[cfg(test)]

@@ -64,6 +64,8 @@ pub struct Sender {
     form: Form,
     /// Number of the last message sent in fragments.
     sequence: u64,
+    /// Bytes of a message in each of its fragments.
+    fragment: usize,
     control: Vec<u8>,
     parts: Parts,
 }
@@ -84,7 +86,14 @@ impl Sender {
         } else {
             Form::PassThrough
         };
-        Self { form, sequence: 0, control: Vec::new(), parts: Parts::default() }
+        let (control, parts) = (Vec::new(), Parts::default());
+        Self { form, sequence: 0, fragment: FRAGMENT_SIZE, control, parts }
+    }
+
+    /// Cuts messages into fragments of so many bytes from the next one on; the smallest size is erts' own, 64 KiB. The
+    /// larger, the less work for both ends, and the longer everything else waits for one of them.
+    pub fn set_fragment_size(&mut self, bytes: usize) {
+        self.fragment = bytes.max(FRAGMENT_SIZE);
     }
 
     /// Writes a message, or its first fragment and gives back the others.
@@ -106,8 +115,8 @@ impl Sender {
             }
             Form::Headers { cache, fragments } => {
                 let cache = cache.as_deref_mut();
-                let sequence = fragments.then_some(&mut self.sequence);
-                with_header(&self.control, content, cache, sequence, &mut self.parts, out)
+                let cut = fragments.then_some((&mut self.sequence, self.fragment));
+                with_header(&self.control, content, cache, cut, &mut self.parts, out)
             }
         };
         self.parts.give_back();
@@ -136,7 +145,7 @@ fn with_header(
     control: &[u8],
     content: Option<Content>,
     mut cache: Option<&mut Outbound>,
-    sequence: Option<&mut u64>,
+    cut: Option<(&mut u64, usize)>,
     parts: &mut Parts,
     out: &mut impl Output,
 ) -> Result<Option<Fragments>, SendError> {
@@ -145,7 +154,7 @@ fn with_header(
     }
     let body = parts.body(control, content, cache.as_deref_mut()).and_then(|control_length| {
         // Without fragments a message has to fit a frame, its header (255 new atoms at most) included.
-        if sequence.is_none() {
+        if cut.is_none() {
             frame_length(parts.len().saturating_add(1 << 19))?;
         }
         Ok(control_length)
@@ -161,12 +170,13 @@ fn with_header(
         }
     };
     // "The entire atom cache and control message has to be part of the starting fragment."
-    let first = FRAGMENT_SIZE.max(control_length);
+    let size = cut.as_ref().map_or(FRAGMENT_SIZE, |(_, size)| *size);
+    let first = size.max(control_length);
     let length = parts.len();
-    let fragmented = match sequence {
-        Some(sequence) if length > first => {
+    let fragmented = match cut {
+        Some((sequence, _)) if length > first => {
             *sequence += 1;
-            Some((*sequence, 1 + (length - first).div_ceil(FRAGMENT_SIZE) as u64))
+            Some((*sequence, 1 + (length - first).div_ceil(size) as u64))
         }
         _ => None,
     };
@@ -183,7 +193,8 @@ fn with_header(
         parts.write(out);
         return Ok(None);
     };
-    let mut rest = Fragments { sequence, left: fragments, held: length, pieces: parts.take() };
+    let mut rest =
+        Fragments { sequence, size, left: fragments, held: length, pieces: parts.take() };
     rest.put(first, out);
     Ok(Some(rest))
 }
@@ -196,6 +207,7 @@ fn frame_length(length: usize) -> Result<u32, SendError> {
 #[derive(Debug)]
 pub struct Fragments {
     sequence: u64,
+    size: usize,
     left: u64,
     held: usize,
     pieces: VecDeque<Bytes>,
@@ -207,7 +219,7 @@ impl Fragments {
         if self.left == 0 {
             return false;
         }
-        let length = self.held.min(FRAGMENT_SIZE);
+        let length = self.held.min(self.size);
         let frame = dist_header::FRAGMENT_HEADER + length;
         // A fragment and its header are far below 4 GiB.
         out.buffer().put_u32(u32::try_from(frame).unwrap_or(u32::MAX));

@@ -85,9 +85,11 @@ proptest! {
     fn what_is_sent_arrives_whatever_was_agreed_on(
         terms in proptest::collection::vec((any_term(), any::<bool>()), 1..8),
         form in 0..4usize,
+        size in 0..300_000usize,
     ) {
         let flags = all_forms()[form];
         let mut sender = Sender::new(flags);
+        sender.set_fragment_size(size);
         let mut wire = Wire::default();
         let mut under_way: VecDeque<Fragments> = VecDeque::new();
         for (id, (term, encoded)) in terms.iter().enumerate() {
