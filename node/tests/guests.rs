@@ -44,7 +44,7 @@ async fn named_by_a_live_node(otp: &'static Otp) -> Result<()> {
     let own = Atom::new(first.name().as_str())?;
     ensure!(first.name().host() == "127.0.0.1" && first.name().alive() != "undefined", "{own}");
     ensure!(first.name() != second.name(), "two nodes are called {own}");
-    ensure!(first.nodes(Nodes::Hidden) == [peer.clone()]);
+    ensure!(first.nodes(Nodes::Hidden) == std::slice::from_ref(&peer));
     let connections = first.connections();
     ensure!(connections.first().is_some_and(|connection| connection.dialled));
     // They know us by that name, and our pids bear it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use mailbox::{Origin, Runtime, Signal};
 use term::{Atom, DecodeError, Pid};
@@ -56,6 +56,8 @@ struct Unread {
     bytes: AtomicUsize,
     most: usize,
     fewer: Notify,
+    /// The socket is not read meanwhile.
+    waited_for: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -179,10 +181,17 @@ impl Connection {
         while self.unread.bytes.load(Ordering::Relaxed) > self.unread.most {
             let fewer = self.unread.fewer.notified();
             if self.unread.bytes.load(Ordering::SeqCst) <= self.unread.most || self.is_closing() {
-                return;
+                break;
             }
+            self.unread.waited_for.store(true, Ordering::Relaxed);
             fewer.await;
         }
+        self.unread.waited_for.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the socket is left unread, so that nothing heard of the peer says nothing about the peer.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.unread.waited_for.load(Ordering::Relaxed)
     }
 
     /// What the ticker judges by.

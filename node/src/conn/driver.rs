@@ -12,12 +12,13 @@ use super::connection::Connection;
 use super::events::DownReason;
 use super::handshake::{Broken, Talk};
 use super::hub::Hub;
-use super::table::{Attempt, Task, Unclaimed};
+use super::table::{AtTheDoor, Attempt, Task, Unclaimed};
 use super::writer::{self, Pen};
 use super::{lookout, reader};
 use crate::carrier::{Address, Channel, Incoming, Prefix, Route};
 use crate::proto::handshake::HandshakeError;
 use crate::proto::handshake::acceptor::Decision;
+use crate::proto::handshake::message::Status;
 use crate::proto::tick::{Ticker, Verdict};
 
 /// How long what is queued may take to leave when a connection is ended in order.
@@ -26,12 +27,19 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// How long the end of a connection may take from the kernel to us, on a machine with other things to do.
 const LAST_NEWS: Duration = Duration::from_millis(50);
 
+/// How long a call of ours waits for one of the peer's own that has come first: the few round trips of a handshake, on a wide network
+/// or a busy machine. It is also all the delay that somebody without the cookie can cause who uses the peer's name.
+const FIRST_COMER: Duration = Duration::from_millis(500);
+
 /// A stranger came in.
 pub(crate) async fn accept(hub: Arc<Hub>, incoming: Incoming, prefix: Prefix) {
     let from = incoming.peer.clone();
     let deadline = Instant::now() + hub.config.handshake_timeout;
     match timeout_at(deadline, prove(&hub, incoming, prefix)).await {
         Ok(Ok((connection, talk, ack))) => begin(hub, connection, talk, Some(ack)),
+        Ok(Err(failure)) if failure.is_simultaneous() => {
+            tracing::debug!(target: "cnode::handshake", %from, reason = %failure, "refused");
+        }
         Ok(Err(failure)) => {
             hub.refused.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(target: "cnode::handshake", %from, reason = %failure, "refused");
@@ -58,12 +66,16 @@ async fn prove(
     let identity = channel.identity.clone();
     let mut talk = Talk::new(channel, prefix);
     let caller = talk.caller(hub.local.clone()).await?;
-    let decision = match (caller.claimed_name(), caller.wanted_host()) {
-        (Some(name), _) if !hub.admits(name, &identity) => Decision::Refuse,
-        (Some(name), _) => greet(hub, name).await,
-        (None, Some(host)) if !hub.admits(host, &identity) => Decision::Refuse,
-        (None, Some(host)) => hub.name_for_guest(host),
-        (None, None) => Decision::Refuse,
+    // Held until the caller has its place, or is gone.
+    let (decision, _at_the_door) = match (caller.claimed_name(), caller.wanted_host()) {
+        (Some(name), _) if !hub.admits(name, &identity) => (Decision::Refuse, None),
+        (Some(name), _) => {
+            let (decision, mark) = greet(hub, name).await;
+            (decision, Some(mark))
+        }
+        (None, Some(host)) if !hub.admits(host, &identity) => (Decision::Refuse, None),
+        (None, Some(host)) => (hub.name_for_guest(host), None),
+        (None, None) => (Decision::Refuse, None),
     };
     let takes_over = decision == Decision::AskIfAlive;
     let cookie = match caller.claimed_name() {
@@ -79,11 +91,11 @@ async fn prove(
 
 /// What to answer to a name. A peer that hung up and calls again must not be asked whether its old connection is alive, only
 /// because the news of its end is a moment behind: that moment is waited for.
-async fn greet(hub: &Hub, name: &Atom) -> Decision {
+async fn greet<'a>(hub: &'a Hub, name: &Atom) -> (Decision, AtTheDoor<'a>) {
     for _ in 0..10 {
         match hub.table.greet(name) {
-            Decision::AskIfAlive => sleep(LAST_NEWS / 10).await,
-            decision => return decision,
+            (Decision::AskIfAlive, _) => sleep(LAST_NEWS / 10).await,
+            decided => return decided,
         }
     }
     hub.table.greet(name)
@@ -106,6 +118,19 @@ pub(crate) enum Refusal {
     Unreachable { address: Address, source: std::io::Error },
     #[error("no answer within {0:?}")]
     TooLong(Duration),
+}
+
+impl Refusal {
+    /// Two that dialled each other: one of the two connections goes, which is nobody's fault.
+    fn is_simultaneous(&self) -> bool {
+        match self {
+            Self::Unclaimed(unclaimed) => *unclaimed == Unclaimed::Simultaneous,
+            Self::Broken(Broken::Said(HandshakeError::Refused { status, .. })) => {
+                *status == Status::Nok
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Connects to `node`, for the attempt that waits in the table.
@@ -144,6 +169,11 @@ async fn call(
 ) -> Result<(Arc<Connection>, Talk), Refusal> {
     if !hub.admits(node, &[]) {
         return Err(Refusal::NotAllowed);
+    }
+    // A caller that proves itself takes the place of this attempt, and ends this task; one that does not is not waited for long.
+    let in_turn = timeout(FIRST_COMER, hub.table.call_in_turn(node, attempt)).await;
+    if !in_turn.unwrap_or_else(|_| hub.table.call_now(node, attempt)) {
+        return Err(Unclaimed::GivenUp.into());
     }
     let Route { carrier, address } = hub.locate(node).await?;
     let channel = match carrier.connect(node.as_str(), &address).await {
@@ -198,12 +228,19 @@ async fn tend(hub: &Hub, connection: &Connection) {
     let hidden = connection.peer.is_hidden();
     let mut ticker =
         Ticker::new(hub.config.ticktime, hub.tick_intensity, hidden, Instant::now().into_std());
+    // Quarters in which it was we who did not listen: they count as if something had come.
+    let mut deaf = 0;
     loop {
         let deadline = Instant::from_std(ticker.deadline());
         if timeout_at(deadline, connection.closing()).await.is_ok() {
             return;
         }
-        match ticker.tick(Instant::now().into_std(), connection.seen()) {
+        let mut seen = connection.seen();
+        if connection.is_deaf() {
+            deaf += 1;
+        }
+        seen.read = seen.read.wrapping_add(deaf);
+        match ticker.tick(Instant::now().into_std(), seen) {
             Verdict::Quiet => {}
             Verdict::SendTick => connection.outbox.tick(),
             Verdict::PeerSilent => connection.close(DownReason::NetTickTimeout),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mailbox::{Nodes, Signal};
 use term::Atom;
@@ -26,6 +26,9 @@ pub(crate) struct Table {
     own: Atom,
     slots: RwLock<HashMap<Atom, Slot>>,
     attempts: AtomicU64,
+    /// Strangers whose handshake is under way, by the names that they go by: as many as the door lets in.
+    callers: Mutex<HashMap<Atom, usize>>,
+    caller_gone: Notify,
     /// What may wait for a connection that is being made.
     bounds: Bounds,
     pub(crate) events: Events,
@@ -45,6 +48,8 @@ struct Pending {
     waiting: Vec<Signal>,
     bytes: usize,
     dial: Option<AbortHandle>,
+    /// Our call has begun: until then a call of the peer's own is no simultaneous one.
+    called: bool,
     /// The peer refused ours because it is dialling us: it must not be refused in turn.
     yielded: bool,
     /// Somebody of the peer's name was told that its connection is to be the one: if ours fails, that is waited for.
@@ -93,6 +98,8 @@ impl Table {
             own,
             slots: RwLock::default(),
             attempts: AtomicU64::new(0),
+            callers: Mutex::default(),
+            caller_gone: Notify::new(),
             bounds,
             events: Events::new(),
         }
@@ -211,21 +218,68 @@ impl Table {
         }
     }
 
-    /// What to answer to a stranger that says it is `peer`. It changes nothing but that an attempt of ours which fails then is
-    /// not given up at once.
-    pub(crate) fn greet(&self, peer: &Atom) -> Decision {
-        match self.read().get(peer) {
-            Some(Slot::Up(connection)) if !connection.is_closing() => return Decision::AskIfAlive,
-            Some(Slot::Pending(pending)) if !pending.yielded && self.wins(peer) => {
-                return Decision::RefuseSimultaneous;
+    /// What to answer to a stranger that says it is `peer`, and a mark that somebody of that name is at the door. It changes nothing
+    /// but that an attempt of ours which fails then is not given up at once.
+    pub(crate) fn greet(&self, peer: &Atom) -> (Decision, AtTheDoor<'_>) {
+        let slots = self.read();
+        // With the slots in hand: an attempt that is begun later finds the mark.
+        let mark = self.mark(peer);
+        match slots.get(peer) {
+            Some(Slot::Up(connection)) if !connection.is_closing() => {
+                return (Decision::AskIfAlive, mark);
             }
-            Some(Slot::Pending(pending)) if !pending.yielded => {}
-            _ => return Decision::Accept,
+            Some(Slot::Pending(pending)) if pending.called && !pending.yielded => {
+                if self.wins(peer) {
+                    return (Decision::RefuseSimultaneous, mark);
+                }
+            }
+            _ => return (Decision::Accept, mark),
         }
+        drop(slots);
         if let Some(Slot::Pending(pending)) = self.write().get_mut(peer) {
             pending.expects_peer = true;
         }
-        Decision::AcceptSimultaneous
+        (Decision::AcceptSimultaneous, mark)
+    }
+
+    fn mark(&self, peer: &Atom) -> AtTheDoor<'_> {
+        *self.callers().entry(peer.clone()).or_default() += 1;
+        AtTheDoor { table: self, name: peer.clone() }
+    }
+
+    /// Waits until nobody is at the door who says it is `node`, and begins our call in that moment; whether it is still wanted. OTP
+    /// does not dial either where the other's call has come first: were it refused for ours in the end, what its node has sent
+    /// meanwhile would be lost there.
+    pub(crate) async fn call_in_turn(&self, node: &Atom, attempt: Attempt) -> bool {
+        loop {
+            let gone = self.caller_gone.notified();
+            if let Some(wanted) = self.call_if(node, attempt, |callers| !callers.contains_key(node))
+            {
+                return wanted;
+            }
+            gone.await;
+        }
+    }
+
+    /// Begins our call, whoever is at the door; whether it is still wanted.
+    pub(crate) fn call_now(&self, node: &Atom, attempt: Attempt) -> bool {
+        self.call_if(node, attempt, |_| true).unwrap_or(false)
+    }
+
+    fn call_if(
+        &self,
+        node: &Atom,
+        attempt: Attempt,
+        may: impl FnOnce(&HashMap<Atom, usize>) -> bool,
+    ) -> Option<bool> {
+        match self.write().get_mut(node) {
+            Some(Slot::Pending(pending)) if pending.attempt == attempt => {
+                // With the slot in hand, so that nobody is greeted between the look and the beginning.
+                pending.called = may(&self.callers());
+                pending.called.then_some(true)
+            }
+            _ => Some(false),
+        }
     }
 
     /// Whether a connection of the peer's own may take the place of an attempt that has failed.
@@ -257,8 +311,10 @@ impl Table {
         let mut slots = self.write();
         let place = self.living(&mut slots, &node);
         let (carried, waiting, outcome) = match (place, dialled) {
-            // It was greeted before we began to dial. Were it taken, and ours by the peer, each would end the other.
-            (Some(Slot::Pending(pending)), None) if !pending.yielded && self.wins(&node) => {
+            // It was greeted long before we began to dial. Were it taken, and ours by the peer, each would end the other.
+            (Some(Slot::Pending(pending)), None)
+                if pending.called && !pending.yielded && self.wins(&node) =>
+            {
                 return Err(Unclaimed::Simultaneous);
             }
             (Some(Slot::Pending(pending)), attempt)
@@ -410,6 +466,10 @@ impl Table {
         });
     }
 
+    fn callers(&self) -> MutexGuard<'_, HashMap<Atom, usize>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn next_attempt(&self) -> Attempt {
         Attempt(self.attempts.fetch_add(1, Ordering::Relaxed))
     }
@@ -420,6 +480,26 @@ impl Table {
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<Atom, Slot>> {
         self.slots.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody of this name is at the door, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct AtTheDoor<'a> {
+    table: &'a Table,
+    name: Atom,
+}
+
+impl Drop for AtTheDoor<'_> {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut there) = self.table.callers().entry(self.name.clone()) {
+            let left = there.get().saturating_sub(1);
+            *there.get_mut() = left;
+            if left == 0 {
+                there.remove();
+            }
+        }
+        self.table.caller_gone.notify_waiters();
     }
 }
 
@@ -437,6 +517,7 @@ impl Pending {
             waiting: Vec::new(),
             bytes: 0,
             dial: None,
+            called: false,
             yielded: false,
             expects_peer: false,
             room: Arc::new(Notify::new()),
