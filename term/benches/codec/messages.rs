@@ -1,11 +1,14 @@
 //! The messages that are measured: four everyday ones, and shapes that strain one thing each. Bytes as a node writes them, 131 first.
 
-use term::{Atom, Encoder, Pid, Reference};
+use bytes::Bytes;
+use term::{Atom, Encoded, Encoder, Pid, Reference};
 
 /// A named message.
 pub(crate) struct Message {
     pub(crate) name: &'static str,
     pub(crate) bytes: Vec<u8>,
+    /// The same without 131, as a receiver has it from the network: a slice of a frame.
+    pub(crate) payload: Encoded,
 }
 
 /// Everything that is measured, the everyday set first.
@@ -54,7 +57,8 @@ pub(crate) fn all() -> Vec<Message> {
 fn message(name: &'static str, write: impl FnOnce(&mut Encoder<'_>)) -> Message {
     let mut bytes = vec![131];
     write(&mut Encoder::new(&mut bytes));
-    Message { name, bytes }
+    let payload = Encoded::new(Bytes::from(bytes.clone()).slice(1..), None);
+    Message { name, bytes, payload }
 }
 
 fn pid() -> Pid {

@@ -1,5 +1,6 @@
 //! How serde walks through what a term contains: elements, pairs, the fields of records, variants.
 
+use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::de::Deserializer;
@@ -8,22 +9,71 @@ use super::own;
 use crate::error::DecodeErrorKind;
 use crate::tag::*;
 
-/// The elements of a tuple or of a list, whichever tags the list is made of.
+/// The elements of a tuple.
+pub(super) struct Fixed<'a, 'de> {
+    deserializer: &'a mut Deserializer<'de>,
+    left: usize,
+    index: usize,
+}
+
+impl<'a, 'de> Fixed<'a, 'de> {
+    /// `left` elements, in the path counted from `index`.
+    pub(super) const fn new(
+        deserializer: &'a mut Deserializer<'de>,
+        left: usize,
+        index: usize,
+    ) -> Self {
+        Self { deserializer, left, index }
+    }
+
+    /// After the visitor: there must be nothing left that it did not take.
+    #[inline]
+    pub(super) fn finish(self) -> Result<(), Error> {
+        if self.left > 0 { Err(too_many(self.index)) } else { Ok(()) }
+    }
+}
+
+#[cold]
+fn too_many(expected: usize) -> Error {
+    Error::new(format_args!("expected {expected} elements, found more"))
+}
+
+impl<'de> de::SeqAccess<'de> for &mut Fixed<'_, 'de> {
+    type Error = Error;
+
+    #[inline]
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, Error> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.index += 1;
+        match seed.deserialize(&mut *self.deserializer) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.within(Segment::Index(self.index - 1))),
+        }
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.left)
+    }
+}
+
+/// The elements of a list, whichever tags it is made of.
 pub(super) struct Elements<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
     left: usize,
     index: usize,
     /// Elements of a `STRING_EXT`.
     string: &'de [u8],
-    /// A list has a tail after its elements.
+    /// There is a tail after these elements.
     list: bool,
 }
 
 impl<'a, 'de> Elements<'a, 'de> {
-    pub(super) const fn tuple(deserializer: &'a mut Deserializer<'de>, arity: usize) -> Self {
-        Self { deserializer, left: arity, index: 0, string: &[], list: false }
-    }
-
     pub(super) fn list(deserializer: &'a mut Deserializer<'de>) -> Result<Self, Error> {
         if !deserializer.cursor.is_list() {
             return Err(deserializer.expected("list"));
@@ -51,15 +101,10 @@ impl<'a, 'de> Elements<'a, 'de> {
 
     /// After the visitor: there must be nothing left that it did not take.
     pub(super) fn finish(mut self) -> Result<(), Error> {
-        if self.advance()? {
-            Err(Error::new(format_args!("expected {} elements, found more", self.index)))
-        } else {
-            Ok(())
-        }
+        if self.advance()? { Err(too_many(self.index)) } else { Ok(()) }
     }
 
     /// Whether there is another element.
-    #[inline]
     fn advance(&mut self) -> Result<bool, Error> {
         while self.left == 0 && self.string.is_empty() {
             if !self.list {
@@ -79,20 +124,19 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Error> {
-        if !self.advance()? {
+        if self.left == 0 && !self.advance()? {
             return Ok(None);
         }
         let index = self.index;
         self.index += 1;
-        let value = match self.string.split_first() {
-            Some((&byte, rest)) => {
-                self.string = rest;
-                seed.deserialize(IntoDeserializer::<Error>::into_deserializer(byte))
-            }
-            None => {
-                self.left -= 1;
-                seed.deserialize(&mut *self.deserializer)
-            }
+        let value = if self.left > 0 {
+            self.left -= 1;
+            seed.deserialize(&mut *self.deserializer)
+        } else {
+            let (byte, rest) =
+                self.string.split_first().map_or((0, &[][..]), |(&b, rest)| (b, rest));
+            self.string = rest;
+            seed.deserialize(IntoDeserializer::<Error>::into_deserializer(byte))
         };
         match value {
             Ok(value) => Ok(Some(value)),
@@ -110,17 +154,23 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
 pub(super) struct Entries<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
     left: usize,
-    fields: bool,
-    /// The start of the last key, for the path.
-    key: crate::cursor::Cursor<'de>,
+    fields: Option<&'static [&'static str]>,
+    /// Which field the next key is likely to be: the one after the last.
+    likely: usize,
+    /// Where the last key begins, for the path.
+    key: usize,
     /// The name of the Elixir struct that this must be.
     expected: Option<&'static str>,
 }
 
 impl<'a, 'de> Entries<'a, 'de> {
-    pub(super) fn new(deserializer: &'a mut Deserializer<'de>, pairs: usize, fields: bool) -> Self {
-        let key = deserializer.cursor.clone();
-        Self { deserializer, left: pairs, fields, key, expected: None }
+    pub(super) fn new(
+        deserializer: &'a mut Deserializer<'de>,
+        pairs: usize,
+        fields: Option<&'static [&'static str]>,
+    ) -> Self {
+        let key = deserializer.cursor.position();
+        Self { deserializer, left: pairs, fields, likely: 0, key, expected: None }
     }
 
     pub(super) const fn expect_struct(&mut self, name: &'static str) {
@@ -165,7 +215,9 @@ impl<'a, 'de> Entries<'a, 'de> {
 
     #[cold]
     fn key_text(&self) -> String {
-        key_text(&self.key)
+        let mut key = self.deserializer.cursor.clone();
+        key.advance_to(self.key);
+        key_text(&key)
     }
 }
 
@@ -196,12 +248,25 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
-        self.key = self.deserializer.cursor.clone();
-        // A key that cannot be a field's name is passed over like any other unknown one.
-        let cursor = &self.deserializer.cursor;
-        if self.fields && !cursor.is_atom() && cursor.peek_tag() != Some(BINARY_EXT) {
-            self.deserializer.cursor.skip_term()?;
-            return seed.deserialize(IntoDeserializer::<Error>::into_deserializer("")).map(Some);
+        self.key = self.deserializer.cursor.position();
+        if let Some(fields) = self.fields {
+            let rest = self.deserializer.cursor.remaining();
+            // Where the fields come in their order, the name is known to be text.
+            if let Some(name) = fields.get(self.likely)
+                && let [SMALL_ATOM_UTF8_EXT, length, found @ ..] = rest
+                && usize::from(*length) == name.len()
+                && found.starts_with(name.as_bytes())
+            {
+                self.deserializer.cursor.pass(2 + name.len());
+                self.likely += 1;
+                return seed.deserialize(BorrowedStrDeserializer::<Error>::new(name)).map(Some);
+            }
+            // A key that cannot be a field's name is passed over like any other unknown one.
+            let cursor = &self.deserializer.cursor;
+            if !cursor.is_atom() && cursor.peek_tag() != Some(BINARY_EXT) {
+                self.deserializer.cursor.skip_term()?;
+                return seed.deserialize(BorrowedStrDeserializer::<Error>::new("")).map(Some);
+            }
         }
         seed.deserialize(&mut *self.deserializer).map(Some)
     }
@@ -322,6 +387,7 @@ impl<'de> de::MapAccess<'de> for Fields<'_, 'de> {
 pub(super) struct Variant<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
     arity: usize,
+    names: &'static [&'static str],
     /// `ok` and `error` stand for `Ok` and `Err`.
     result: bool,
 }
@@ -330,20 +396,24 @@ impl<'a, 'de> Variant<'a, 'de> {
     pub(super) const fn new(
         deserializer: &'a mut Deserializer<'de>,
         arity: usize,
+        names: &'static [&'static str],
         result: bool,
     ) -> Self {
-        Self { deserializer, arity, result }
+        Self { deserializer, arity, names, result }
     }
 
+    #[inline]
     fn of_arity(&self, expected: usize) -> Result<(), Error> {
-        if self.arity == expected {
-            return Ok(());
-        }
+        if self.arity == expected { Ok(()) } else { Err(self.wrong_arity(expected)) }
+    }
+
+    #[cold]
+    fn wrong_arity(&self, expected: usize) -> Error {
         let found = match self.arity {
             0 => "the atom alone".to_owned(),
             arity => format!("tuple of {arity} elements"),
         };
-        Err(Error::new(format_args!("expected tuple of {expected} elements, found {found}")))
+        Error::new(format_args!("expected tuple of {expected} elements, found {found}"))
     }
 }
 
@@ -351,7 +421,18 @@ impl<'a, 'de> de::EnumAccess<'de> for Variant<'a, 'de> {
     type Error = Error;
     type Variant = Self;
 
+    #[inline]
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
+        // A name that the type has is known to be text.
+        if !self.result
+            && let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = self.deserializer.cursor.remaining()
+            && let Some(found) = rest.get(..usize::from(*length))
+            && let Some(name) = self.names.iter().find(|name| name.as_bytes() == found)
+        {
+            self.deserializer.cursor.pass(2 + found.len());
+            let value = seed.deserialize(BorrowedStrDeserializer::<Error>::new(name))?;
+            return Ok((value, self));
+        }
         let Some(atom) = self.deserializer.atom_text() else {
             return Err(self.deserializer.expected("atom"));
         };
@@ -382,6 +463,7 @@ impl<'de> de::Deserializer<'de> for Name<'de> {
 impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
     type Error = Error;
 
+    #[inline]
     fn unit_variant(self) -> Result<(), Error> {
         match self.arity {
             0 => Ok(()),
@@ -391,6 +473,7 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
         }
     }
 
+    #[inline]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
         if self.arity == 0 && self.result {
             return seed.deserialize(IntoDeserializer::<Error>::into_deserializer(()));
@@ -399,11 +482,11 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
         seed.deserialize(&mut *self.deserializer).map_err(|error| error.within(Segment::Index(1)))
     }
 
+    #[inline]
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Error> {
         self.of_arity(length + 1)?;
-        let mut elements = Elements::tuple(self.deserializer, length);
         // In the path, elements count from the atom.
-        elements.index = 1;
+        let mut elements = Fixed::new(self.deserializer, length, 1);
         let value = visitor.visit_seq(&mut elements)?;
         elements.finish()?;
         Ok(value)

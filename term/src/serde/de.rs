@@ -1,33 +1,29 @@
 //! Bytes to Rust values.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::de::{self, Visitor};
 
-use super::access::{Elements, Entries, Fields, Properties, Variant};
+use super::access::{Elements, Entries, Fields, Fixed, Properties, Variant};
 use super::error::Error;
 use super::own::{self, Handed};
 use super::ser::Shape;
-use crate::atom::{Atom, AtomRef};
+use crate::atom::Atom;
 use crate::cursor::{Cursor, kind_of};
-use crate::decode::{Place, decode};
 use crate::error::DecodeErrorKind;
 use crate::limits::Limits;
 use crate::tag::*;
-use crate::term::Term;
-use crate::transcode;
 
 /// Reads one value after the other from bytes without 131.
 #[derive(Debug)]
 pub struct Deserializer<'de> {
     pub(super) cursor: Cursor<'de>,
-    shared: Option<&'de Bytes>,
-    table: Option<&'de Arc<[Atom]>>,
+    pub(super) shared: Option<&'de Bytes>,
+    pub(super) table: Option<&'de Arc<[Atom]>>,
     /// How much deeper nesting may go.
     pub(super) depth: u16,
-    shape: Shape,
+    pub(super) shape: Shape,
 }
 
 impl<'de> Deserializer<'de> {
@@ -99,6 +95,7 @@ impl<'de> Deserializer<'de> {
         std::mem::replace(&mut self.shape, Shape::Map)
     }
 
+    #[inline]
     fn shaped<V: Visitor<'de>>(&mut self, shape: Shape, visitor: V) -> Result<V::Value, Error> {
         let outer = std::mem::replace(&mut self.shape, shape);
         let outcome = visitor.visit_newtype_struct(&mut *self);
@@ -107,6 +104,7 @@ impl<'de> Deserializer<'de> {
     }
 
     /// Goes one level down while `read` runs.
+    #[inline]
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         let Some(depth) = self.depth.checked_sub(1) else {
             return Err(Error::new("nested deeper than the limit for types"));
@@ -115,163 +113,6 @@ impl<'de> Deserializer<'de> {
         let outcome = read(self);
         self.depth += 1;
         outcome
-    }
-
-    #[inline]
-    fn integer<V: Visitor<'de>>(&mut self, visitor: V, expected: &str) -> Result<V::Value, Error> {
-        match *self.cursor.remaining() {
-            [SMALL_INTEGER_EXT, value, ..] => {
-                self.cursor.pass(2);
-                visitor.visit_u64(u64::from(value))
-            }
-            [INTEGER_EXT, a, b, c, d, ..] => {
-                self.cursor.pass(5);
-                visitor.visit_i64(i64::from(i32::from_be_bytes([a, b, c, d])))
-            }
-            _ => self.wide(visitor, expected),
-        }
-    }
-
-    #[inline(never)]
-    fn wide<V: Visitor<'de>>(&mut self, visitor: V, expected: &str) -> Result<V::Value, Error> {
-        if !self.cursor.is_integer() {
-            return Err(self.expected(expected));
-        }
-        if let Ok(value) = self.cursor.integer_i64() {
-            return visitor.visit_i64(value);
-        }
-        if let Ok(value) = self.cursor.integer_u64() {
-            return visitor.visit_u64(value);
-        }
-        let at = self.cursor.clone();
-        let value = self.cursor.term()?.as_big_integer().unwrap_or_default();
-        if let Ok(value) = i128::try_from(&value) {
-            return visitor.visit_i128(value);
-        }
-        if let Ok(value) = u128::try_from(&value) {
-            return visitor.visit_u128(value);
-        }
-        self.cursor = at;
-        Err(Error::new(format_args!(
-            "expected {expected}, found an integer of {} bits",
-            value.bits()
-        )))
-    }
-
-    #[inline]
-    fn float<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.cursor.peek_tag() {
-            Some(NEW_FLOAT_EXT | FLOAT_EXT) => visitor.visit_f64(self.cursor.float()?),
-            Some(SMALL_INTEGER_EXT | INTEGER_EXT | SMALL_BIG_EXT | LARGE_BIG_EXT) => {
-                self.integer(visitor, "number")
-            }
-            _ => Err(self.expected("float")),
-        }
-    }
-
-    /// Text of an atom, borrowed unless it is Latin-1 of an old node; `None` where no atom stands.
-    #[inline]
-    pub(super) fn atom_text(&mut self) -> Option<Cow<'de, str>> {
-        let remaining = self.cursor.remaining();
-        if let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = remaining
-            && let Some(name) = rest.get(..usize::from(*length))
-            && let Ok(name) = std::str::from_utf8(name)
-        {
-            self.cursor.pass(2 + name.len());
-            return Some(Cow::Borrowed(name));
-        }
-        self.cursor.atom_ref().ok().map(AtomRef::as_str)
-    }
-
-    /// The atom that stands here, if one does.
-    pub(super) fn atom_ahead(&self) -> Option<AtomRef<'de>> {
-        if self.cursor.is_atom() { self.cursor.clone().atom_ref().ok() } else { None }
-    }
-
-    #[inline]
-    fn text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        if self.shape != Shape::Map {
-            return self.shaped_text(visitor);
-        }
-        let [BINARY_EXT, a, b, c, d, rest @ ..] = self.cursor.remaining() else {
-            return Err(self.expected("binary"));
-        };
-        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        let Some(bytes) = rest.get(..length) else {
-            return Err(DecodeErrorKind::Truncated.at(self.cursor.position()).into());
-        };
-        self.cursor.pass(5 + length);
-        match std::str::from_utf8(bytes) {
-            Ok(text) => visitor.visit_borrowed_str(text),
-            Err(_) => Err(Error::new("expected binary of UTF-8 text, found other bytes")),
-        }
-    }
-
-    fn shaped_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.shape {
-            Shape::Atom => match self.atom_text() {
-                Some(text) => own::visit_text(text, visitor),
-                None => Err(self.expected("atom")),
-            },
-            Shape::Charlist => {
-                let at = self.cursor.clone();
-                let text = self.cursor.term()?.as_charlist();
-                let Some(text) = text else {
-                    self.cursor = at;
-                    return Err(self.expected("list of code points"));
-                };
-                visitor.visit_string(text)
-            }
-            shape => {
-                self.shape = Shape::Map;
-                let outcome = self.text(visitor);
-                self.shape = shape;
-                outcome
-            }
-        }
-    }
-
-    fn bytes<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.cursor.peek_tag() {
-            Some(BINARY_EXT) => visitor.visit_borrowed_bytes(self.cursor.binary()?),
-            // An identifier inside an untagged enum: serde asks again once it knows the type.
-            Some(
-                NEW_PID_EXT | PID_EXT | NEWER_REFERENCE_EXT | NEW_REFERENCE_EXT | REFERENCE_EXT
-                | V4_PORT_EXT | NEW_PORT_EXT | PORT_EXT,
-            ) => self.raw(visitor),
-            _ => Err(self.expected("binary")),
-        }
-    }
-
-    /// One term as its bytes.
-    fn raw<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        let atoms = self.atoms();
-        let bytes = self.cursor.skip_term()?;
-        if atoms.is_empty() {
-            return visitor.visit_borrowed_bytes(bytes);
-        }
-        let mut out = Vec::with_capacity(bytes.len() + 32);
-        transcode::spell_out(bytes, atoms, &mut out)?;
-        visitor.visit_byte_buf(out)
-    }
-
-    fn atoms(&self) -> &'de [Atom] {
-        self.cursor.table()
-    }
-
-    /// One term, sharing the message where that is possible.
-    fn term(&mut self) -> Result<Term, Error> {
-        let Some(shared) = self.shared else { return Ok(self.cursor.term()?) };
-        let start = self.cursor.position();
-        let place = Place::Inside;
-        if shared.len() <= 4096 || start == 0 {
-            let mut end = start;
-            let term = decode(&mut shared.clone(), start, self.table.cloned(), place, &mut end)?;
-            self.cursor.advance_to(end);
-            return Ok(term);
-        }
-        let bytes = self.cursor.skip_term()?;
-        Ok(Term::decode_fragment(crate::term::kept(shared, bytes), self.table.cloned())?)
     }
 
     /// The number of elements of a tuple, which must be `arity`.
@@ -321,7 +162,7 @@ impl<'de> Deserializer<'de> {
                     return Err(this.expected("map"));
                 }
                 let pairs = this.cursor.map_header()?;
-                let mut entries = Entries::new(this, pairs, fields.is_some());
+                let mut entries = Entries::new(this, pairs, fields.map(|(_, fields)| fields));
                 if shape == Shape::ElixirStruct
                     && let Some((name, _)) = fields
                 {
@@ -334,6 +175,28 @@ impl<'de> Deserializer<'de> {
         });
         self.shape = shape;
         outcome
+    }
+
+    /// An atom alone, or a tuple in another form than today's.
+    fn variant<V: Visitor<'de>>(
+        &mut self,
+        variants: &'static [&'static str],
+        result: bool,
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        if self.cursor.is_atom() {
+            return visitor.visit_enum(Variant::new(self, 0, variants, result));
+        }
+        let at = self.cursor.clone();
+        match self.cursor.tuple_header() {
+            Ok(arity) if arity > 0 && self.cursor.is_atom() => {
+                self.nested(|this| visitor.visit_enum(Variant::new(this, arity, variants, result)))
+            }
+            _ => {
+                self.cursor = at;
+                Err(self.expected("atom or tuple that begins with one"))
+            }
+        }
     }
 }
 
@@ -365,7 +228,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             Some(SMALL_TUPLE_EXT | LARGE_TUPLE_EXT) => {
                 let arity = self.cursor.tuple_header()?;
                 self.nested(|this| {
-                    let mut elements = Elements::tuple(this, arity);
+                    let mut elements = Fixed::new(this, arity, 0);
                     let value = visitor.visit_seq(&mut elements)?;
                     elements.finish()?;
                     Ok(value)
@@ -389,6 +252,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
+    #[inline]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match *self.cursor.remaining() {
             [SMALL_ATOM_UTF8_EXT, 4, b't', b'r', b'u', b'e', ..] => {
@@ -414,10 +278,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
     }
 
+    #[inline]
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.float(visitor)
     }
 
+    #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.float(visitor)
     }
@@ -436,14 +302,17 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.text(visitor)
     }
 
+    #[inline]
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.bytes(visitor)
     }
 
+    #[inline]
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.bytes(visitor)
     }
 
+    #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if self.cursor.is_atom()
             && let Some(atom) = self.atom_ahead()
@@ -475,6 +344,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         Err(self.expected(format_args!("atom {name}")))
     }
 
+    // In line, because the name is a constant where this is called: of the whole match, one arm is left.
+    #[inline(always)]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -489,10 +360,20 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             own::REFERENCE if !self.cursor.is_reference() => Err(self.expected("reference")),
             own::PORT if !self.cursor.is_port() => Err(self.expected("port")),
             own::BIG_INTEGER if !self.cursor.is_integer() => Err(self.expected("integer")),
-            own::PID | own::REFERENCE | own::PORT | own::BIG_INTEGER => self.raw(visitor),
+            own::PID => self.identifier(1, 12, visitor),
+            own::REFERENCE => {
+                let words = self.cursor.remaining().get(2).copied().unwrap_or_default();
+                self.identifier(3, 4 + 4 * usize::from(words), visitor)
+            }
+            own::PORT | own::BIG_INTEGER => self.raw(visitor),
             own::TERM => {
                 let term = self.term()?;
                 own::hand(Handed::Term(term));
+                visitor.visit_unit()
+            }
+            own::ENCODED => {
+                let payload = self.payload()?;
+                own::hand(Handed::Encoded(payload));
                 visitor.visit_unit()
             }
             own::SHARED => {
@@ -521,6 +402,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
+    #[inline]
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.nested(|this| {
             let mut elements = Elements::list(this)?;
@@ -530,6 +412,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         })
     }
 
+    #[inline]
     fn deserialize_tuple<V: Visitor<'de>>(
         self,
         arity: usize,
@@ -537,13 +420,14 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     ) -> Result<V::Value, Error> {
         self.tuple_of(arity)?;
         self.nested(|this| {
-            let mut elements = Elements::tuple(this, arity);
+            let mut elements = Fixed::new(this, arity, 0);
             let value = visitor.visit_seq(&mut elements)?;
             elements.finish()?;
             Ok(value)
         })
     }
 
+    #[inline]
     fn deserialize_tuple_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -553,10 +437,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.deserialize_tuple(arity, visitor)
     }
 
+    #[inline]
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.pairs(None, visitor)
     }
 
+    #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -566,6 +452,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.pairs(Some((name, fields)), visitor)
     }
 
+    #[inline]
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -573,21 +460,18 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         visitor: V,
     ) -> Result<V::Value, Error> {
         let result = name == "Result" && variants == ["Ok", "Err"];
-        if self.cursor.is_atom() {
-            return visitor.visit_enum(Variant::new(self, 0, result));
+        if let [SMALL_TUPLE_EXT, arity, SMALL_ATOM_UTF8_EXT, ..] = *self.cursor.remaining()
+            && arity > 0
+        {
+            self.cursor.pass(2);
+            let arity = usize::from(arity);
+            return self
+                .nested(|this| visitor.visit_enum(Variant::new(this, arity, variants, result)));
         }
-        let at = self.cursor.clone();
-        match self.cursor.tuple_header() {
-            Ok(arity) if arity > 0 && self.cursor.is_atom() => {
-                self.nested(|this| visitor.visit_enum(Variant::new(this, arity, result)))
-            }
-            _ => {
-                self.cursor = at;
-                Err(self.expected("atom or tuple that begins with one"))
-            }
-        }
+        self.variant(variants, result, visitor)
     }
 
+    #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self.atom_text() {
             Some(text) => own::visit_text(text, visitor),

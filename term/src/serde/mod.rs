@@ -48,6 +48,7 @@
 mod access;
 mod de;
 mod error;
+mod leaf;
 mod own;
 mod ser;
 mod wrap;

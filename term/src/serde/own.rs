@@ -24,6 +24,7 @@ pub(crate) const PID: &str = "$term::Pid";
 pub(crate) const PORT: &str = "$term::Port";
 pub(crate) const REFERENCE: &str = "$term::Reference";
 pub(crate) const TERM: &str = "$term::Term";
+pub(crate) const ENCODED: &str = "$term::Encoded";
 pub(crate) const BIG_INTEGER: &str = "$term::BigInteger";
 pub(crate) const SHARED: &str = "$term::SharedBytes";
 pub(crate) const CHARLIST: &str = "$term::Charlist";
@@ -41,6 +42,7 @@ thread_local! {
 pub(crate) enum Handed {
     Term(Term),
     Bytes(Bytes),
+    Encoded(Encoded),
 }
 
 /// Puts a value where the visitor, called next with `visit_unit`, takes it.
@@ -267,9 +269,29 @@ impl<'de> Deserialize<'de> for Term {
     }
 }
 
+/// As the bytes lie there: nothing but their form is looked at.
 impl<'de> Deserialize<'de> for Encoded {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Term::deserialize(deserializer).map(Self::from)
+        struct EncodedVisitor;
+        impl<'de> Visitor<'de> for EncodedVisitor {
+            type Value = Encoded;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any term")
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<Encoded, E> {
+                match take() {
+                    Some(Handed::Encoded(payload)) => Ok(payload),
+                    _ => Err(E::invalid_type(de::Unexpected::Unit, &self)),
+                }
+            }
+            fn visit_newtype_struct<D: serde::Deserializer<'de>>(
+                self,
+                deserializer: D,
+            ) -> Result<Encoded, D::Error> {
+                Term::deserialize(deserializer).map(Encoded::from)
+            }
+        }
+        deserializer.deserialize_newtype_struct(ENCODED, EncodedVisitor)
     }
 }
 
