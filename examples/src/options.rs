@@ -36,9 +36,6 @@ pub struct Options {
     /// Highest port to listen on, as inet_dist_listen_max [default: the lowest]
     #[arg(long, value_name = "PORT", requires = "port_min", value_parser = clap::value_parser!(u16).range(1..))]
     port_max: Option<u16>,
-    /// Where a peer listens, so that no epmd is asked for it; may be repeated
-    #[arg(long, value_name = "NAME@HOST=IP:PORT", value_parser = peer_place)]
-    peer: Vec<(String, SocketAddr)>,
     /// Address to listen on, as inet_dist_use_interface; an IPv6 address makes this an IPv6 node [default: all of IPv4]
     #[arg(long, value_name = "IP")]
     interface: Option<IpAddr>,
@@ -134,9 +131,6 @@ impl Options {
             // As OTP reads its pair of settings: a lowest port alone is the only one.
             node = node.ports(low..=self.port_max.unwrap_or(low));
         }
-        for (peer, address) in &self.peer {
-            node = node.peer_at(peer, *address);
-        }
         if let Some(interface) = self.interface {
             node = node.interface(interface);
         }
@@ -212,16 +206,6 @@ fn peer(text: &str) -> Result<(String, SocketAddr), String> {
     Ok((node.to_owned(), address.parse().map_err(|_| fault())?))
 }
 
-/// `two@myhost=192.0.2.7:9100`, with an IPv6 address in brackets.
-fn peer_place(text: &str) -> Result<(String, SocketAddr), String> {
-    let (peer, address) = text
-        .split_once('=')
-        .filter(|(peer, _)| peer.contains('@'))
-        .ok_or("it must be NAME@HOST=IP:PORT")?;
-    let address = address.parse().map_err(|_| format!("{address} is no IP:PORT"))?;
-    Ok((peer.to_owned(), address))
-}
-
 impl From<Epmd> for EpmdMode {
     fn from(epmd: Epmd) -> Self {
         match epmd {
@@ -288,8 +272,6 @@ mod tests {
             (&["--port-min", "9200", "--port-max", "9100"], "--port-min"),
             (&["--ticktime", "0"], "--ticktime"),
             (&["--interface", "here"], "--interface"),
-            (&["--peer", "two=127.0.0.1:9100"], "--peer"),
-            (&["--peer", "two@host=9100"], "--peer"),
             (&["--max-frame", "17"], "--max-frame"),
             (&["--without", "NOTHING"], "NOTHING"),
             (&["--without", "UTF8_ATOMS"], "UTF8_ATOMS"),

@@ -33,10 +33,14 @@ impl Process {
         at: &mut usize,
         wanted: &mut impl FnMut(&Reference) -> Option<K>,
     ) -> Poll<Result<Option<Answered<K>>, Reason>> {
-        let mut look = |message: &mut Message| look_for_answer(message, wanted);
+        let mut token = None;
+        let mut look = |message: &mut Message| look_for_answer(message, wanted, &mut token);
         match self.mailbox.poll_select(cx, deadline, at, &mut look) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Found::It(answer)) => Poll::Ready(Ok(Some(answer))),
+            Poll::Ready(Found::It(answer)) => {
+                self.set_token(token);
+                Poll::Ready(Ok(Some(answer)))
+            }
             Poll::Ready(Found::TimedOut) => Poll::Ready(Ok(None)),
             Poll::Ready(Found::Doomed) => Poll::Ready(Err(self.why())),
         }
@@ -47,7 +51,8 @@ impl Process {
         &mut self,
         wanted: &mut impl FnMut(&Reference) -> Option<K>,
     ) -> Option<Answered<K>> {
-        self.mailbox.select_now(&mut |message: &mut Message| look_for_answer(message, wanted))
+        self.mailbox
+            .select_now(&mut |message: &mut Message| look_for_answer(message, wanted, &mut None))
     }
 
     /// From which message on the answer to a request may be.
@@ -59,29 +64,41 @@ impl Process {
     }
 }
 
-/// What is no term is left for who reads it.
-fn look_for_answer<K>(
+/// What is no term is left for who reads it. The answer's trace token, if it has one, goes to `token`.
+pub(crate) fn look_for_answer<K>(
     message: &mut Message,
     wanted: &mut impl FnMut(&Reference) -> Option<K>,
+    token: &mut Option<Term>,
 ) -> Look<Answered<K>> {
     let payload = match message {
         Message::User(payload) => payload,
-        Message::Traced(traced) => &mut traced.0,
+        Message::Traced(traced) => {
+            let (payload, its_token) = &mut **traced;
+            let look = look_for_reply(payload, wanted);
+            if matches!(look, Look::Take(_)) {
+                *token = Some(its_token.clone());
+            }
+            return look;
+        }
         Message::System(system) => {
-            return match &**system {
-                System::Down { reference, reason, .. } => match wanted(reference) {
-                    Some(key) => Look::Take(Answered {
-                        key,
-                        answer: Answer::Down(reason.clone()),
-                        through_alias: true,
-                    }),
-                    None => Look::Leave,
-                },
-                _ => Look::Leave,
-            };
+            let System::Down { reference, reason, .. } = &**system else { return Look::Leave };
+            let Some(key) = wanted(reference) else { return Look::Leave };
+            *token = system.token();
+            return Look::Take(Answered {
+                key,
+                answer: Answer::Down(reason.clone()),
+                through_alias: true,
+            });
         }
         Message::Wake => return Look::Discard,
     };
+    look_for_reply(payload, wanted)
+}
+
+fn look_for_reply<K>(
+    payload: &mut Payload,
+    wanted: &mut impl FnMut(&Reference) -> Option<K>,
+) -> Look<Answered<K>> {
     if let Some(tag) = payload.reply_tag() {
         let Some(key) = wanted(tag) else { return Look::Leave };
         return match take(payload).into_reply() {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use term::{Atom, Reference};
 
+use crate::abandoned::Abandoned;
 use crate::call::{CallFuture, check, other_node};
 use crate::call_error::CallError;
 use crate::cell::Cell;
@@ -22,8 +23,8 @@ use crate::signal::Dest;
 
 /// A request that was sent; its reply is a `T`.
 ///
-/// Dropped unanswered it is given up: its monitor and alias go, so that a reply to come is never seen. One that has come by
-/// then stays in the mailbox as a message; [`Process::abandon`] takes that as well.
+/// Dropped unanswered it is given up: its monitor and alias go, so that a reply to come is never seen, nor is one that has come by
+/// then, though it counts in [`mailbox_len`](Process::mailbox_len) until the next receive; [`Process::abandon`] throws it away at once.
 #[must_use = "a request that is dropped is given up"]
 pub struct Pending<T> {
     sent: Option<Result<Sent, CallError>>,
@@ -34,6 +35,7 @@ struct Sent {
     tag: Reference,
     node: Option<Atom>,
     cell: Arc<Cell>,
+    abandoned: Arc<Abandoned>,
 }
 
 impl Process {
@@ -54,7 +56,8 @@ impl Process {
     ) -> Pending<T> {
         let sent = check(self, &to).and(request).map(|request| {
             let node = other_node(self, &to);
-            Sent { tag: self.request(to, request), node, cell: Arc::clone(self.cell()) }
+            let (cell, abandoned) = (Arc::clone(self.cell()), self.mailbox.abandoned());
+            Sent { tag: self.request(to, request), node, cell, abandoned }
         });
         Pending { sent: Some(sent), reply: PhantomData }
     }
@@ -116,8 +119,11 @@ fn answered_before() -> CallError {
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
         if let Some(Ok(sent)) = &self.sent {
-            sent.cell.demonitor(&sent.tag);
-            sent.cell.unalias(&sent.tag);
+            // While the monitor stands nothing has come, and both go in one step.
+            if !sent.cell.demonitor(&sent.tag) {
+                sent.cell.unalias(&sent.tag);
+                sent.abandoned.add(sent.tag.clone());
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::cell::Cell;
 use crate::payload::{Payload, ReplyMessage};
 use crate::process::Process;
 use crate::signal::Dest;
+use crate::trace::Token;
 
 /// The `From` of a call. Kept, cloned or given to others, it [replies](Self::reply) whenever there is a reply.
 ///
@@ -22,13 +23,13 @@ pub struct Caller {
     /// In whose name replies go out.
     server: Arc<Cell>,
     /// The sequential trace token of the call.
-    token: Option<Term>,
+    token: Option<Token>,
 }
 
 impl Caller {
     #[inline]
     pub(crate) fn new(from: CallFrom, server: &Process) -> Self {
-        Self { from, server: Arc::clone(server.cell()), token: server.token() }
+        Self { from, server: Arc::clone(server.cell()), token: server.trace_token().cloned() }
     }
 
     /// The `From` in a `{'$gen_call', From, Request}` that `process` has received by itself: any `{Pid, Tag}`.
@@ -90,7 +91,7 @@ impl Caller {
                 Some(&self.server),
                 to,
                 payload,
-                self.token.clone(),
+                self.token.as_ref().map(|token| token.next(self.server.pid())),
             );
         }
     }

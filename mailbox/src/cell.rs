@@ -10,7 +10,7 @@ use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
-use term::{Atom, Pid};
+use term::{Atom, Pid, Term};
 
 use crate::alias::Aliases;
 use crate::error::Reason;
@@ -35,6 +35,8 @@ pub(crate) struct Cell {
     calm: AtomicBool,
     /// Messages that a selective receive has passed over, or looks at; they live in the other half, which alone writes this.
     passed_over: AtomicUsize,
+    /// Urgent messages wait under the lock: what the receiver has taken out already comes after them.
+    urgent: AtomicBool,
     /// It has a group leader of its own, for its children to inherit.
     led: AtomicBool,
     channel: Option<Box<Channel>>,
@@ -88,6 +90,8 @@ pub(crate) struct Relations {
     pub(crate) urgent: VecDeque<Message>,
     /// Of a receive inside a combinator that polls its parts on their own wakers.
     inner_waker: Option<Waker>,
+    /// The trace token that its exit signals carry.
+    pub(crate) last_token: Option<Term>,
     /// Why it is to end.
     reason: Option<Reason>,
     bound: Option<BoundState>,
@@ -131,6 +135,7 @@ impl Cell {
             doomed: AtomicBool::new(false),
             calm: AtomicBool::new(false),
             passed_over: AtomicUsize::new(0),
+            urgent: AtomicBool::new(false),
             led: AtomicBool::new(
                 state.relations().is_some_and(|relations| relations.group_leader.is_some()),
             ),
@@ -174,6 +179,16 @@ impl Cell {
     #[inline]
     pub(crate) fn set_passed_over(&self, count: usize) {
         self.passed_over.store(count, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent.load(Ordering::Acquire)
+    }
+
+    /// Its state, which the receiver has locked, holds no urgent messages.
+    pub(crate) fn calm_urgency(&self) {
+        self.urgent.store(false, Ordering::Release);
     }
 
     pub(crate) fn is_led(&self) -> bool {
@@ -295,6 +310,7 @@ impl Cell {
     /// Puts a message ahead of the ordinary ones, behind other urgent ones.
     pub(crate) fn push_urgent(&self, state: &mut State, message: Message) {
         state.relations_mut().urgent.push_back(message);
+        self.urgent.store(true, Ordering::Release);
         self.nudge(state);
     }
 
@@ -445,6 +461,20 @@ impl State {
     #[inline]
     pub(crate) fn pop_urgent(&mut self) -> Option<Message> {
         self.relations.as_mut()?.urgent.pop_front()
+    }
+
+    /// How many messages wait in the ring, where the receiver may take out many at once: a bound counts what it has not looked at.
+    #[inline]
+    pub(crate) fn backlog(&self) -> usize {
+        match &self.relations {
+            Some(relations) if relations.bound.is_some() || !relations.urgent.is_empty() => 0,
+            _ => self.queue.len(),
+        }
+    }
+
+    /// The first message of the queue into `slot`, the others to the end of `to`.
+    pub(crate) fn pop_and_drain_into(&mut self, slot: &mut Message, to: &mut VecDeque<Message>) {
+        self.queue.pop_and_drain_into(slot, to);
     }
 
     /// Moves everything the queue holds to the end of `to`.

@@ -53,6 +53,7 @@ pub struct Child {
     pub(crate) restart: Restart,
     pub(crate) shutdown: Shutdown,
     pub(crate) is_supervisor: bool,
+    pub(crate) significant: bool,
     /// What stands for the callback module.
     pub(crate) module: Atom,
     registered: bool,
@@ -165,6 +166,7 @@ impl Child {
             restart: Restart::Permanent,
             shutdown: Shutdown::Timeout(SHUTDOWN_TIMEOUT),
             is_supervisor: false,
+            significant: false,
             module,
             registered: true,
             bound: None,
@@ -198,6 +200,14 @@ impl Child {
     #[must_use]
     pub const fn shutdown(mut self, shutdown: Shutdown) -> Self {
         self.shutdown = shutdown;
+        self
+    }
+
+    /// Its end may be the end of the supervisor, as [`AutoShutdown`](crate::AutoShutdown) says (OTP 24). Not for permanent ones, which
+    /// never end for good.
+    #[must_use]
+    pub const fn significant(mut self) -> Self {
+        self.significant = true;
         self
     }
 

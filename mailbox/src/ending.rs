@@ -52,10 +52,13 @@ fn tell_links(
 ) {
     let runtime = cell.runtime();
     for other in relations.links.take_local() {
-        runtime.table().with(other, |linked| linked.linked_ended(cell.number(), reason.clone()));
+        runtime.table().with(other, |linked| {
+            linked.linked_ended(cell.number(), reason.clone(), relations.last_token.clone());
+        });
     }
     for (to, connection) in relations.links.take_remote() {
-        let exit = Signal::Exit { from: (**me).clone(), to, reason: reason.clone(), token: None };
+        let (from, token) = ((**me).clone(), relations.last_token.clone());
+        let exit = Signal::Exit { from, to, reason: reason.clone(), token };
         runtime.outbound_send_over(&connection, exit);
     }
 }

@@ -20,11 +20,12 @@
 //! | `link`, `monitor`, `alias`, `exit`, `exit_signal`, `nodedown` | each signal at its receiver |
 //! | `mailbox`, `receive`, `received` | the receiving half, the words for it, and what comes out |
 //! | `process`, `spawn`, `spawn_request`, `ending` | the process as its code holds it, its beginning and its end |
-//! | `call`, `call_*`, `caller` | calls and casts of `gen_server`, from both ends |
+//! | `call`, `call_*`, `caller`, `abandoned` | calls and casts of `gen_server`, from both ends |
 //! | `server`, `server_*`, `sys` | [`Server`]: the shape of `gen_server`, and what the `sys` module asks of it |
 //! | `supervisor`, `supervisor_*`, `child`, `child_stop` | [`Supervisor`]: children, their order, and their restarts |
-//! | `timer`, `stats`, `error` | timers, counters, reasons and refusals |
+//! | `timer`, `trace`, `stats`, `error` | timers, trace tokens, counters, reasons and refusals |
 
+mod abandoned;
 mod alias;
 mod call;
 mod call_answer;
@@ -74,6 +75,7 @@ mod sync;
 mod sys;
 mod table;
 mod timer;
+mod trace;
 
 pub use alias::AliasMode;
 pub use call::{CALL_TIMEOUT, CallFuture};
@@ -100,5 +102,5 @@ pub use signal::{Dest, NoDest, Signal, SpawnReply, SpawnRequest, Target};
 pub use spawn::{SpawnOptions, Spawned};
 pub use spawn_request::{SpawnReplies, SpawnRequestOptions, SpawnService, Start};
 pub use stats::Stats;
-pub use supervisor::{Strategy, Supervisor};
+pub use supervisor::{AutoShutdown, Strategy, Supervisor};
 pub use supervisor_handle::{ChildCount, ChildError, ChildInfo, ChildState, Supervision};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use crate::abandoned::Abandoned;
 use crate::cell::{Cell, Stage, State};
 use crate::ids::RefNumber;
-use crate::queue::{Channel, Message};
+use crate::queue::{Channel, KEPT_RING, Message};
 
 /// After this many messages taken without a pause a process lets others run, so that one with a full mailbox does not hold
 /// its worker, and notices that it is to end. Tokio's own budget is 128 as well.
@@ -15,6 +16,10 @@ const FUEL: u8 = 128;
 
 /// From this many waiting messages on, a fresh reference remembers where the mailbox ended when it was made.
 pub(crate) const WORTH_A_MARK: usize = 32;
+
+/// From this many waiting messages on, the receiver takes all out at once, and its senders' lock only when they are through: fewer
+/// are as quick one by one, and need no memory of their own.
+const WORTH_A_BATCH: usize = 8;
 
 /// Marks kept: calls that wait at the same time. A forgotten mark costs a longer scan, nothing else.
 const MARKS: usize = 8;
@@ -35,12 +40,14 @@ pub(crate) struct Mailbox {
 /// What few mailboxes need.
 #[derive(Debug, Default)]
 struct Rest {
-    /// Messages that a selective receive has looked at and left, in order.
+    /// Messages that a selective receive has looked at and left, or that were taken out together, in order.
     passed: VecDeque<Message>,
     /// How many of them, at the front, are urgent ones.
     urgent: usize,
     /// Where the mailbox ended when a reference was made: nothing before can contain it.
     marks: Vec<(RefNumber, usize)>,
+    /// Answers to be thrown away, once a request was made that may leave one.
+    abandoned: Option<Arc<Abandoned>>,
     /// When the clock will make the process look at its deadline, and the timer that does it.
     armed: Option<(Instant, RefNumber)>,
 }
@@ -99,6 +106,7 @@ impl Mailbox {
         deadline: Option<Instant>,
         slot: &mut Message,
     ) -> Poll<Found<()>> {
+        self.tidy();
         if self.cell.is_doomed() || self.fuel == 0 {
             return self.pause(cx);
         }
@@ -129,8 +137,31 @@ impl Mailbox {
         self.rest.as_ref().map_or(0, |rest| rest.passed.len())
     }
 
+    /// Where a request leaves its tag if its answer is not wanted any longer.
+    pub(crate) fn abandoned(&mut self) -> Arc<Abandoned> {
+        Arc::clone(self.rest.get_or_insert_default().abandoned.get_or_insert_default())
+    }
+
+    /// Whether a message that is out of the mailbox already was abandoned.
+    pub(crate) fn is_abandoned(&self, message: &mut Message) -> bool {
+        let abandoned = self.rest.as_ref().and_then(|rest| rest.abandoned.as_ref());
+        abandoned.is_some_and(|abandoned| abandoned.any() && abandoned.is(message))
+    }
+
+    /// Throws away what was abandoned since the last receive.
+    #[inline(always)]
+    fn tidy(&mut self) {
+        if let Some(rest) = &self.rest
+            && let Some(abandoned) = rest.abandoned.as_ref().filter(|abandoned| abandoned.any())
+        {
+            let abandoned = Arc::clone(abandoned);
+            self.throw_abandoned_away(&abandoned);
+        }
+    }
+
     /// The next message if there is one now.
     pub(crate) fn next_now(&mut self) -> Option<Message> {
+        self.tidy();
         let mut message = Message::Wake;
         match self.next_or_wait(None, &mut message) {
             Next::Message => Some(message),
@@ -146,6 +177,7 @@ impl Mailbox {
         at: &mut usize,
         look: &mut impl FnMut(&mut Message) -> Look<R>,
     ) -> Poll<Found<R>> {
+        self.tidy();
         if self.cell.is_doomed() || self.fuel == 0 {
             return self.pause(cx);
         }
@@ -280,11 +312,24 @@ impl Mailbox {
             let rest = self.rest.as_deref_mut();
             return Self::next_of_channel(cell, channel, rest, self.in_task, waker, slot);
         }
+        if let Some(rest) = self.rest.as_deref_mut()
+            && !cell.is_urgent()
+            && let Some(message) = rest.take(0, cell)
+        {
+            *slot = message;
+            return Next::Message;
+        }
         let mut state = cell.lock();
         if let Some(rest) = self.rest.as_deref_mut()
             && let Some(message) = rest.next(cell, &mut state)
         {
             *slot = message;
+            return Next::Message;
+        }
+        if state.backlog() >= WORTH_A_BATCH {
+            let rest = self.rest.get_or_insert_default();
+            state.pop_and_drain_into(slot, &mut rest.passed);
+            cell.set_passed_over(rest.passed.len());
             return Next::Message;
         }
         if state.pop(slot) {
@@ -479,11 +524,19 @@ impl Rest {
         if self.passed.is_empty() {
             return None;
         }
-        state.pop_urgent().or_else(|| self.take(0, cell))
+        let urgent = state.pop_urgent();
+        if urgent.is_none() {
+            cell.calm_urgency();
+        }
+        urgent.or_else(|| self.take(0, cell))
     }
 
+    #[inline]
     fn take(&mut self, at: usize, cell: &Cell) -> Option<Message> {
-        let message = self.passed.remove(at)?;
+        let message = if at == 0 { self.passed.pop_front()? } else { self.passed.remove(at)? };
+        if self.passed.is_empty() && self.passed.capacity() > KEPT_RING {
+            self.passed = VecDeque::new();
+        }
         if at < self.urgent {
             self.urgent -= 1;
         }

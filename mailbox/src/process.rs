@@ -18,6 +18,7 @@ use crate::queue::{Message, System};
 use crate::receive::block_on;
 use crate::runtime::Runtime;
 use crate::signal::{Dest, Signal};
+use crate::trace::{Token, Trace};
 
 /// A process, owned by the code that is the process.
 ///
@@ -34,8 +35,7 @@ pub struct Process {
 
 #[derive(Debug, Default)]
 struct Extra {
-    /// The sequential trace token of the message received last.
-    token: Option<Term>,
+    trace: Trace,
 }
 
 impl Process {
@@ -99,7 +99,7 @@ impl Process {
 
     #[cold]
     fn traced(&self, message: Message) -> Message {
-        match (message, self.token()) {
+        match (message, self.next_token()) {
             (Message::User(payload), Some(token)) => Message::Traced(Box::new((payload, token))),
             (message, _) => message,
         }
@@ -143,7 +143,7 @@ impl Process {
         if let Some(payload) = self.payload(message)
             && !self.is_exiting()
         {
-            self.runtime().route_priority(self.cell(), to.into(), payload, self.token());
+            self.runtime().route_priority(self.cell(), to.into(), payload, self.next_token());
         }
     }
 
@@ -277,7 +277,8 @@ impl Process {
 
     fn send_exit(&self, to: Dest, reason: Reason, priority: bool) {
         if !self.is_exiting() {
-            self.runtime().route_exit(self.cell(), to, reason.into_term(), self.token(), priority);
+            let reason = reason.into_term();
+            self.runtime().route_exit(self.cell(), to, reason, priority);
         }
     }
 
@@ -433,17 +434,28 @@ impl Process {
         }
     }
 
-    /// The sequential trace token of the message received last, which goes with what is sent (`seq_trace`).
+    /// The sequential trace token of the message received last (`seq_trace`). With what is sent goes its successor: its serial is
+    /// this process's next, its sender this process.
     #[must_use]
     pub fn token(&self) -> Option<Term> {
-        self.extra.as_ref()?.token.clone()
+        Some(self.trace_token()?.term().clone())
+    }
+
+    /// The token as it is, for who sends in this process's name later.
+    pub(crate) fn trace_token(&self) -> Option<&Token> {
+        self.extra.as_ref()?.trace.token()
+    }
+
+    /// The token that goes with what is sent next.
+    pub(crate) fn next_token(&self) -> Option<Term> {
+        Some(self.trace_token()?.next(self.pid()))
     }
 
     /// Sets or clears the token.
     #[inline]
     pub fn set_token(&mut self, token: Option<Term>) {
         if token.is_some() || self.extra.is_some() {
-            self.extra.get_or_insert_default().token = token;
+            self.extra.get_or_insert_default().trace.take_over(token);
         }
     }
 
@@ -465,6 +477,10 @@ fn ending_of(process: &Process, reason: Reason) {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if let Some(token) = self.next_token() {
+            // Goes with the exit signals.
+            self.cell().lock().relations_mut().last_token = Some(token);
+        }
         if self.attached {
             ending::end(self.cell(), Reason::normal());
         }

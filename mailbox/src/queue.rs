@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use term::{Atom, Pid, Reference, Term};
 
 use crate::payload::Payload;
+use crate::trace;
 
 /// One entry of a queue. Kept small: a million idle processes have four of these each.
 #[derive(Debug)]
@@ -26,13 +27,23 @@ pub(crate) enum Message {
 #[derive(Clone, Debug)]
 pub(crate) enum System {
     /// `{'EXIT', From, Reason}`.
-    Exit { from: Pid, reason: Term },
+    Exit { from: Pid, reason: Term, token: Option<Term> },
     /// `{Tag, Reference, process, Object, Reason}`; the tag is `'DOWN'` unless the monitor's options say otherwise.
     Down { tag: Option<Term>, reference: Reference, object: Term, reason: Term },
     /// `{nodeup, Node}`.
     NodeUp(Atom),
     /// `{nodedown, Node}`.
     NodeDown(Atom),
+}
+
+impl System {
+    /// What becomes of its receiver's trace token: an exit signal is somebody's, the others are nobody's.
+    pub(crate) fn token(&self) -> Option<Term> {
+        match self {
+            Self::Exit { token, .. } => token.clone(),
+            Self::Down { .. } | Self::NodeUp(_) | Self::NodeDown(_) => Some(trace::nobodys()),
+        }
+    }
 }
 
 /// How many ordinary messages may wait in a mailbox, and what happens to one too many.
@@ -59,7 +70,7 @@ pub enum Overflow {
 
 /// A ring that has grown past this is given back when it runs empty: 64 entries are what a busy server keeps
 /// cycling through, and small beside the process.
-const KEPT_RING: usize = 64;
+pub(crate) const KEPT_RING: usize = 64;
 
 /// The queue of a task. The first message lies in the process's own allocation: most mailboxes never hold a second one, and
 /// the ring behind it takes memory only then.
@@ -89,6 +100,12 @@ impl Queue {
         } else {
             self.ring.push_back(mem::replace(message, Message::Wake));
         }
+    }
+
+    /// Puts the first message into `slot`, which must hold a wake, and the others at the end of `to`.
+    pub(crate) fn pop_and_drain_into(&mut self, slot: &mut Message, to: &mut VecDeque<Message>) {
+        *slot = mem::replace(&mut self.first, Message::Wake);
+        self.drain_ring_into(to);
     }
 
     /// Puts the first message into `slot`, which must hold a wake; whether there was one.
@@ -139,6 +156,15 @@ impl Queue {
             return;
         }
         to.push_back(mem::replace(&mut self.first, Message::Wake));
+        self.drain_ring_into(to);
+    }
+
+    /// Everything but the first.
+    fn drain_ring_into(&mut self, to: &mut VecDeque<Message>) {
+        if to.is_empty() {
+            mem::swap(to, &mut self.ring);
+            return;
+        }
         to.append(&mut self.ring);
         if self.ring.capacity() > KEPT_RING {
             self.ring = VecDeque::new();

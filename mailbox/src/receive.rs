@@ -202,10 +202,13 @@ impl Process {
         &mut self,
         incoming: Incoming,
     ) -> Result<Option<T>, Reason> {
-        let message = match self.mailbox.cell().channel() {
+        let mut message = match self.mailbox.cell().channel() {
             Some(channel) => channel.open(incoming),
             None => incoming.0,
         };
+        if self.mailbox.is_abandoned(&mut message) {
+            return Ok(None);
+        }
         if self.is_exiting() {
             return Err(self.why());
         }
@@ -276,7 +279,10 @@ impl Process {
                     Err(error) => self.unread(error).map(Err),
                 }
             }
-            Message::System(system) => Some(Received::from(*system).read_as()),
+            Message::System(system) => {
+                self.set_token(system.token());
+                Some(Received::from(*system).read_as())
+            }
             Message::User(_) | Message::Wake => None,
         }
     }
@@ -444,6 +450,7 @@ fn look_at_term(message: &mut Message, undecodable: &mut Vec<term::DecodeError>)
 fn token_of(message: &Message) -> Option<Term> {
     match message {
         Message::Traced(traced) => Some(traced.1.clone()),
+        Message::System(system) => system.token(),
         _ => None,
     }
 }

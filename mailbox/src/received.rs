@@ -126,7 +126,7 @@ impl Received {
 impl From<System> for Received {
     fn from(system: System) -> Self {
         match system {
-            System::Exit { from, reason } => Self::Exit { from, reason },
+            System::Exit { from, reason, token: _ } => Self::Exit { from, reason },
             System::Down { tag, reference, object, reason } => {
                 Self::Down { reference, object, reason, tag }
             }

@@ -10,6 +10,7 @@ use crate::payload::Payload;
 use crate::queue::Message;
 use crate::runtime::Runtime;
 use crate::signal::{Dest, Signal, Target};
+use crate::trace;
 
 impl Runtime {
     /// Sends a message that is already a payload, in nobody's name.
@@ -111,7 +112,9 @@ impl Runtime {
     fn route_away(&self, from: Option<&Cell>, node: &Atom, to: Dest, message: &mut Message) {
         let (payload, token) = match std::mem::replace(message, Message::Wake) {
             Message::User(payload) => (payload, None),
-            Message::Traced(traced) => (traced.0, Some(traced.1)),
+            Message::Traced(traced) => {
+                (traced.0, Some(traced.1).filter(|token| !trace::is_nobodys(token)))
+            }
             Message::System(_) | Message::Wake => return,
         };
         let from = from.map(Cell::pid);
@@ -142,20 +145,13 @@ impl Runtime {
         }
     }
 
-    /// `exit/2`: an exit signal to a process, or with priority through an alias.
-    pub(crate) fn route_exit(
-        &self,
-        from: &Cell,
-        to: Dest,
-        reason: Term,
-        token: Option<Term>,
-        priority: bool,
-    ) {
+    /// `exit/2`: an exit signal to a process, or with priority through an alias. It carries no trace token, as in erts.
+    pub(crate) fn route_exit(&self, from: &Cell, to: Dest, reason: Term, priority: bool) {
         let node = match &to {
             Dest::Pid(pid) => match self.ids().place(pid) {
                 Place::Here(number) => {
                     if let Some(cell) = self.table().get(number) {
-                        cell.exit_called(&from.pid(), reason, false);
+                        cell.exit_called(&from.pid(), reason, None, false);
                     }
                     return;
                 }
@@ -166,7 +162,7 @@ impl Runtime {
                 if let Some((number, owner)) = self.ids().alias_owner(alias)
                     && let Some(cell) = self.table().get(owner)
                 {
-                    cell.exit_called_through(number, &from.pid(), reason, priority);
+                    cell.exit_called_through(number, &from.pid(), reason, None, priority);
                 }
                 return;
             }
@@ -174,8 +170,8 @@ impl Runtime {
             // `exit/2` takes no names.
             Dest::Name(_) | Dest::Remote { .. } => return,
         };
-        let _ = self
-            .outbound_send(&node, Signal::Exit2 { from: from.pid(), to, reason, token, priority });
+        let exit = Signal::Exit2 { from: from.pid(), to, reason, token: None, priority };
+        let _ = self.outbound_send(&node, exit);
     }
 
     /// Applies a signal that came over a connection. Never blocks; what its receiver's mailbox cannot take is the matter of
@@ -212,18 +208,18 @@ impl Runtime {
                     cell.unlink_acknowledged(&from, id);
                 }
             }
-            Signal::Exit { from, to, reason, token: _ } => {
+            Signal::Exit { from, to, reason, token } => {
                 self.check_sender(via, &from)?;
                 if let Some(cell) = self.local(&to) {
-                    cell.linked_ended_afar(&from, reason, via);
+                    cell.linked_ended_afar(&from, reason, token, via);
                 }
             }
-            Signal::Exit2 { from, to, reason, token: _, priority } => {
+            Signal::Exit2 { from, to, reason, token, priority } => {
                 // A process of ours did not send this from there.
                 if from.node() == self.node() {
                     return Err(Refused::NotItsProcess { node: via.node().clone(), from });
                 }
-                self.deliver_exit(&from, &to, reason, priority);
+                self.deliver_exit(&from, &to, reason, token, priority);
             }
             Signal::Monitor { from, to, reference } => {
                 self.check_sender(via, &from)?;
@@ -301,18 +297,25 @@ impl Runtime {
         }
     }
 
-    fn deliver_exit(&self, from: &Pid, to: &Dest, reason: Term, priority: bool) {
+    fn deliver_exit(
+        &self,
+        from: &Pid,
+        to: &Dest,
+        reason: Term,
+        token: Option<Term>,
+        priority: bool,
+    ) {
         match to {
             Dest::Pid(pid) => {
                 if let Some(cell) = self.local(pid) {
-                    cell.exit_called(from, reason, false);
+                    cell.exit_called(from, reason, token, false);
                 }
             }
             Dest::Name(name) => {
                 if let Some(cell) =
                     self.names().whereis(name).and_then(|number| self.table().get(number))
                 {
-                    cell.exit_called(from, reason, false);
+                    cell.exit_called(from, reason, token, false);
                 }
             }
             Dest::Remote { .. } => {}
@@ -320,7 +323,7 @@ impl Runtime {
                 if let Some((number, owner)) = self.ids().alias_owner(alias)
                     && let Some(cell) = self.table().get(owner)
                 {
-                    cell.exit_called_through(number, from, reason, priority);
+                    cell.exit_called_through(number, from, reason, token, priority);
                 }
             }
         }

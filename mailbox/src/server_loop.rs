@@ -64,12 +64,7 @@ impl Back {
         match self {
             Self::Alias(tag) => {
                 let payload = Payload::reply(ReplyMessage { tag: tag.clone(), value });
-                process.runtime().route_payload(
-                    Some(process.cell()),
-                    Dest::Alias(tag),
-                    payload,
-                    process.token(),
-                );
+                process.send_payload(Dest::Alias(tag), payload);
             }
             Self::Caller(caller) => caller.reply_payload(value),
         }
@@ -101,7 +96,10 @@ impl<S: Server> Loop<S> {
                     self.process.set_token(Some(traced.1));
                     break traced.0;
                 }
-                Found::It(Message::System(signal)) => return Ok(self.signal(*signal).await),
+                Found::It(Message::System(signal)) => {
+                    self.process.set_token(signal.token());
+                    return Ok(self.signal(*signal).await);
+                }
                 Found::It(Message::Wake) => {}
                 Found::TimedOut => return Ok(self.server.timeout(&mut self.process).await.into()),
                 Found::Doomed => return Err(self.process.why()),
@@ -187,7 +185,7 @@ impl<S: Server> Loop<S> {
 
     async fn signal(&mut self, signal: Signal) -> Step {
         match signal {
-            Signal::Exit { from, reason } if self.parent.as_ref() == Some(&from) => {
+            Signal::Exit { from, reason, .. } if self.parent.as_ref() == Some(&from) => {
                 Next::Exit(reason).into()
             }
             signal => self.received(Received::from(signal)).await.into(),

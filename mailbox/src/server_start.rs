@@ -288,7 +288,7 @@ pub(crate) fn unlink_flush(process: &mut Process, pid: &Pid, linked: bool) -> Op
     process.unlink(pid);
     process.mailbox.select_now(&mut |message: &mut Message| match message {
         Message::System(signal) => match &**signal {
-            Signal::Exit { from, reason } if from == pid => Look::Take(reason.clone()),
+            Signal::Exit { from, reason, .. } if from == pid => Look::Take(reason.clone()),
             _ => Look::Leave,
         },
         _ => Look::Leave,

@@ -130,7 +130,7 @@ impl Process {
             function,
             arguments,
             options,
-            self.token(),
+            self.next_token(),
         )
     }
 

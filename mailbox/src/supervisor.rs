@@ -29,6 +29,19 @@ pub enum Strategy {
     SimpleOneForOne,
 }
 
+/// Whether a supervisor ends with its [significant](Child::significant) children (OTP 24): with those that end and are not started
+/// again, whatever they end with. One that is terminated by its supervisor does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AutoShutdown {
+    /// No; there are no significant children then.
+    #[default]
+    Never,
+    /// With the first of them.
+    AnySignificant,
+    /// With the last of them.
+    AllSignificant,
+}
+
 /// A supervisor to be: its strategy, and its children in the order of their start. They are stopped in the reverse order.
 ///
 /// What it does is what OTP's `supervisor` does: a child that ends is started again as its [`Restart`](crate::Restart) and the [`Strategy`]
@@ -67,6 +80,7 @@ pub enum Strategy {
 pub struct Supervisor {
     pub(crate) strategy: Strategy,
     pub(crate) intensity: Intensity,
+    pub(crate) auto_shutdown: AutoShutdown,
     pub(crate) children: Vec<Child>,
     name: Option<Atom>,
 }
@@ -98,13 +112,26 @@ impl Supervisor {
     }
 
     const fn new(strategy: Strategy) -> Self {
-        Self { strategy, intensity: Intensity::DEFAULT, children: Vec::new(), name: None }
+        Self {
+            strategy,
+            intensity: Intensity::DEFAULT,
+            auto_shutdown: AutoShutdown::Never,
+            children: Vec::new(),
+            name: None,
+        }
     }
 
     /// Gives up when there are more than `restarts` within `period`. Once in 5 s unless told otherwise, as in OTP.
     #[must_use]
     pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
         self.intensity = Intensity::new(restarts, period);
+        self
+    }
+
+    /// Ends with its significant children: stops the others, and exits with `shutdown`.
+    #[must_use]
+    pub const fn auto_shutdown(mut self, when: AutoShutdown) -> Self {
+        self.auto_shutdown = when;
         self
     }
 

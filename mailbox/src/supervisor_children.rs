@@ -11,7 +11,7 @@ use crate::error::Reason;
 use crate::process::Process;
 use crate::server_report::{Shown, is_ordered};
 use crate::server_start::StartError;
-use crate::supervisor::{Strategy, Supervisor};
+use crate::supervisor::{AutoShutdown, Strategy, Supervisor};
 use crate::supervisor_restart::{Intensity, restarts};
 
 /// A supervisor at work.
@@ -19,6 +19,7 @@ pub(crate) struct Children {
     pub(crate) process: Process,
     pub(crate) strategy: Strategy,
     pub(crate) intensity: Intensity,
+    auto_shutdown: AutoShutdown,
     /// In the order of their start; of a `simple_one_for_one` the one specification.
     pub(crate) list: Vec<Entry>,
     /// Those of a `simple_one_for_one`, with their arguments.
@@ -45,18 +46,19 @@ pub(crate) enum Now {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Go,
-    /// There were too many restarts.
-    TooMany,
+    /// There were too many restarts, or there is nothing left to supervise for: it stops all, and ends with `shutdown`.
+    Over,
 }
 
 impl Children {
     pub(crate) fn new(process: Process, supervisor: Supervisor) -> Self {
-        let Supervisor { strategy, intensity, children, .. } = supervisor;
+        let Supervisor { strategy, intensity, auto_shutdown, children, .. } = supervisor;
         let list = children.into_iter().map(|spec| Entry { spec, now: Now::Stopped }).collect();
         Self {
             process,
             strategy,
             intensity,
+            auto_shutdown,
             list,
             dynamic: HashMap::new(),
             restarting: HashMap::new(),
@@ -69,6 +71,9 @@ impl Children {
 
     /// Starts all, in their order; if one does not start, those before it are stopped again.
     pub(crate) async fn start_all(&mut self) -> Result<(), Reason> {
+        if let Some(wrong) = self.list.iter().find_map(|entry| self.bad_combination(&entry.spec)) {
+            return Err(Reason::new(term!({start_spec, wrong})));
+        }
         if self.is_simple() {
             return if self.list.len() == 1 { Ok(()) } else { Err(Reason::atom("bad_start_spec")) };
         }
@@ -82,6 +87,18 @@ impl Children {
             ));
         }
         Ok(())
+    }
+
+    /// What is wrong with a significant child, in the words of `supervisor`.
+    pub(crate) fn bad_combination(&self, spec: &Child) -> Option<Term> {
+        if !spec.significant {
+            return None;
+        }
+        if spec.restart == Restart::Permanent {
+            return Some(term!({bad_combination, [{restart, 'permanent}, {significant, true}]}));
+        }
+        let never = self.auto_shutdown == AutoShutdown::Never;
+        never.then(|| term!({bad_combination, [{auto_shutdown, 'never}, {significant, true}]}))
     }
 
     fn duplicate(&self) -> Option<Atom> {
@@ -196,7 +213,7 @@ impl Children {
             if restarts(spec.restart, reason) {
                 return self.restart_dynamic(&spec, pid, argument).await;
             }
-            return Outcome::Go;
+            return self.after_the_end_of(&spec);
         }
         let running = |entry: &&Entry| entry.now == Now::Running(pid.clone());
         let Some(spec) = self.list.iter().find(running).map(|entry| entry.spec.clone()) else {
@@ -208,7 +225,26 @@ impl Children {
             return self.restart(&spec.id).await;
         }
         self.stopped(&spec.id);
-        Outcome::Go
+        self.after_the_end_of(&spec)
+    }
+
+    /// A child has ended for good.
+    fn after_the_end_of(&self, spec: &Child) -> Outcome {
+        let over = spec.significant
+            && match self.auto_shutdown {
+                AutoShutdown::Never => false,
+                AutoShutdown::AnySignificant => true,
+                AutoShutdown::AllSignificant => !self.has_significant(),
+            };
+        if over { Outcome::Over } else { Outcome::Go }
+    }
+
+    /// Whether a significant child runs, or is about to.
+    fn has_significant(&self) -> bool {
+        let runs = |entry: &Entry| {
+            entry.now != Now::Stopped || !self.dynamic.is_empty() || !self.restarting.is_empty()
+        };
+        self.list.iter().any(|entry| entry.spec.significant && runs(entry))
     }
 
     fn report(&self, spec: &Child, pid: &Pid, reason: &Term) {
@@ -229,7 +265,7 @@ impl Children {
     async fn restart(&mut self, id: &Atom) -> Outcome {
         if !self.may_restart(id) {
             self.stopped(id);
-            return Outcome::TooMany;
+            return Outcome::Over;
         }
         let Some(at) = self.list.iter().position(|entry| entry.spec.id == *id) else {
             return Outcome::Go;
@@ -256,7 +292,7 @@ impl Children {
 
     async fn restart_dynamic(&mut self, spec: &Child, was: &Pid, argument: Term) -> Outcome {
         if !self.may_restart(&spec.id) {
-            return Outcome::TooMany;
+            return Outcome::Over;
         }
         match self.start_spec(spec, Some(argument.clone())).await {
             Ok(Some(pid)) => {

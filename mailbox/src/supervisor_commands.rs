@@ -4,6 +4,8 @@ use term::{Atom, Pid, Term};
 
 use crate::child::Child;
 use crate::child_stop;
+use crate::error::Reason;
+use crate::server_start::StartError;
 use crate::supervisor_children::{Children, Entry, Now};
 use crate::supervisor_handle::{ChildCount, ChildError, ChildInfo, ChildState, Command, Which};
 
@@ -28,6 +30,9 @@ impl Children {
     async fn start_child(&mut self, child: Child) -> Result<Option<Pid>, ChildError> {
         if self.is_simple() {
             return Err(ChildError::Strategy);
+        }
+        if let Some(wrong) = self.bad_combination(&child) {
+            return Err(ChildError::Start(StartError::Stopped(Reason::new(wrong))));
         }
         match self.entry(&child.id).map(|entry| &entry.now) {
             Some(Now::Running(pid)) => return Err(ChildError::AlreadyStarted(pid.clone())),

@@ -103,7 +103,7 @@ impl Children {
             }
             Parts::Cast(request) => {
                 let request = self.term_of(request)?;
-                too_many(self.tried_again(&request).await)
+                end_of(self.tried_again(&request).await)
             }
             Parts::System(from, request) => {
                 let caller = Caller::new(from, &self.process);
@@ -122,8 +122,8 @@ impl Children {
 
     async fn signal(&mut self, signal: Signal, parent: Option<&Pid>) -> Option<Reason> {
         match signal {
-            Signal::Exit { from, reason } if Some(&from) == parent => Some(Reason::new(reason)),
-            Signal::Exit { from, reason } => too_many(self.ended(&from, &reason).await),
+            Signal::Exit { from, reason, .. } if Some(&from) == parent => Some(Reason::new(reason)),
+            Signal::Exit { from, reason, .. } => end_of(self.ended(&from, &reason).await),
             Signal::Down { .. } | Signal::NodeUp(_) | Signal::NodeDown(_) => None,
         }
     }
@@ -133,10 +133,10 @@ impl Children {
     }
 }
 
-fn too_many(outcome: Outcome) -> Option<Reason> {
+fn end_of(outcome: Outcome) -> Option<Reason> {
     match outcome {
         Outcome::Go => None,
-        Outcome::TooMany => Some(Reason::shutdown()),
+        Outcome::Over => Some(Reason::shutdown()),
     }
 }
 

@@ -136,7 +136,7 @@ fn spec_term(spec: &Child) -> Term {
         shutdown => shutdown,
         (term!('type)) => type_term(spec.is_supervisor),
         modules => [spec.module],
-        significant => false
+        significant => spec.significant
     })
 }
 

@@ -299,7 +299,7 @@ async fn next_while_suspended(process: &mut Process, parent: &term::Pid) -> Resu
         Message::User(payload) => look_for_system(payload),
         Message::Traced(traced) => look_for_system(&mut traced.0),
         Message::System(signal) => match &**signal {
-            Signal::Exit { from, reason } if from == parent => Look::Take(Err(reason.clone())),
+            Signal::Exit { from, reason, .. } if from == parent => Look::Take(Err(reason.clone())),
             _ => Look::Leave,
         },
         Message::Wake => Look::Discard,

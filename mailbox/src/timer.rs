@@ -17,6 +17,7 @@ use crate::ids::{Number, RefNumber};
 use crate::payload::Payload;
 use crate::runtime::{Inner as RuntimeInner, Runtime};
 use crate::signal::Dest;
+use crate::trace;
 
 /// How far away a timer may be set: a hundred years, beyond which `Instant` need not reach.
 const FARTHEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -167,7 +168,7 @@ fn act(runtime: &Runtime, number: RefNumber, action: Action) {
                     }
                 });
             }
-            runtime.route_payload(None, to, payload, None);
+            runtime.route_payload(None, to, payload, Some(trace::nobodys()));
         }
     }
 }

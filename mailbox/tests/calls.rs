@@ -389,6 +389,28 @@ async fn a_request_that_is_dropped_or_abandoned_leaves_no_reply_behind() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_request_is_dropped_is_never_seen() {
+    let runtime = runtime();
+    let mut peer = runtime.attach().unwrap();
+    let mut me = runtime.attach().unwrap();
+    me.send(me.pid(), "before");
+    let answered = me.send_request::<i64>(&peer.pid(), 2);
+    next_call(&mut peer).await.unwrap().0.reply(2);
+    me.send(me.pid(), "after");
+    // One has been passed over by then, the other has not been looked at.
+    let passed_over = me.send_request::<i64>(&peer.pid(), 3);
+    next_call(&mut peer).await.unwrap().0.reply(3);
+    me.receive_match(|message| message.as_str().filter(|text| *text == "after").map(drop))
+        .await
+        .unwrap();
+    let ended = me.send_request::<i64>("nobody", 4);
+    drop((answered, passed_over, ended));
+    assert_eq!(me.receive::<String>().await.unwrap(), "before");
+    assert!(me.try_receive::<Term>().unwrap().is_none());
+    assert_eq!(me.mailbox_len(), 0);
+}
+
+#[tokio::test]
 async fn a_multi_call_tells_replies_from_bad_nodes() {
     let runtime = runtime();
     runtime.spawn_named("doubler", doubler).unwrap();

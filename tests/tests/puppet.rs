@@ -40,6 +40,7 @@ over_every_carrier!(links_and_exits_are_erlangs, with_two_puppets("puppet_link_s
 over_every_carrier!(monitors_are_erlangs, with_two_puppets("puppet_monitor_suite"));
 over_every_carrier!(aliases_are_erlangs, with_two_puppets("puppet_alias_suite"));
 over_every_carrier!(messages_and_calls_are_erlangs, with_two_puppets("puppet_message_suite"));
+over_every_carrier!(traces_are_erlangs, with_two_puppets("puppet_trace_suite"));
 over_every_carrier!(functions_are_called_elsewhere, with_two_puppets("puppet_remote_suite"));
 over_every_carrier!(groups_span_the_cluster, with_a_visible_puppet("puppet_groups_suite"));
 over_every_carrier!(global_names_are_the_clusters, with_a_visible_puppet("puppet_global_suite"));

@@ -11,6 +11,8 @@
     reason = "only a part of the crate is used here"
 )]
 
+#[path = "../../src/abandoned.rs"]
+mod abandoned;
 #[path = "../../src/alias.rs"]
 mod alias;
 #[path = "../../src/call.rs"]
@@ -109,6 +111,8 @@ mod sys;
 mod table;
 #[path = "../../src/timer.rs"]
 mod timer;
+#[path = "../../src/trace.rs"]
+mod trace;
 
 pub use alias::AliasMode;
 pub use call::{CALL_TIMEOUT, CallFuture};
@@ -135,5 +139,5 @@ pub use signal::{Dest, NoDest, Signal, SpawnReply, SpawnRequest, Target};
 pub use spawn::{SpawnOptions, Spawned};
 pub use spawn_request::{SpawnRequestOptions, SpawnService, Start};
 pub use stats::Stats;
-pub use supervisor::{Strategy, Supervisor};
+pub use supervisor::{AutoShutdown, Strategy, Supervisor};
 pub use supervisor_handle::{ChildCount, ChildError, ChildInfo, ChildState, Supervision};

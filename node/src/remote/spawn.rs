@@ -45,7 +45,7 @@ impl Node {
     /// of this: as in Erlang the process is there for a moment, and ends with `undef`.
     ///
     /// ```no_run
-    /// # async fn start(node: node::Node, mut process: node::Process) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn start(node: node::Node, mut process: node::Process) -> node::Exit {
     /// use node::{MonitorOptions, Received};
     ///
     /// let pid = node.spawn_at("a@host", "timer", "sleep", (10,)).await?.pid;
