@@ -288,10 +288,16 @@ mod tests {
             (&["--peer", "a@b=c:1"], "NODE=IP:PORT"),
             (&["--allow-network", "10.0.0.0/64"], "10.1.0.0/16"),
             (&["--erl-epmd-port", "1", "--port-min", "2"], "--erl-epmd-port"),
-            (&["--cookie-file", "no/such/file"], "no/such/file"),
+            (&["--cookie-file", "no/such/file"], "--cookie-file"),
         ] {
             let text = format!("{:#}", node(options).unwrap_err());
             assert!(text.contains(named) && !text.contains('\n'), "{options:?}: {text}");
         }
+    }
+    #[test]
+    fn a_cookie_file_that_is_not_there_is_said() {
+        let options = Options::try_parse_from(["rust", "--cookie-file", "no/such/file"]).unwrap();
+        let text = format!("{:#}", options.node().unwrap_err());
+        assert!(text.contains("no/such/file") && !text.contains('\n'), "{text}");
     }
 }

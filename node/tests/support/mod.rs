@@ -2,5 +2,6 @@
 #![allow(unreachable_pub, dead_code, reason = "each test file is a crate and uses its part")]
 
 pub mod live;
-pub mod memory;
+#[path = "../../../examples/memory/carrier.rs"]
+pub(crate) mod memory;
 pub mod peer;

@@ -40,8 +40,16 @@ pub(super) enum Complaint {
         "the peer wants a certificate from us, and got none that it takes: name one with its key"
     )]
     OursMissing,
-    #[error("the peer does not take our certificate {cert} ({alert})")]
+    #[error(
+        "the peer does not take our certificate {cert} ({alert}): see that it is for the host of this node's name; the \
+         peer's own log says more"
+    )]
     OursRefused { cert: String, alert: String },
+    #[error(
+        "the peer ended the TLS handshake: our certificate {0} is not for the host of this node's name, or we have no \
+         cipher in common; its own log says which"
+    )]
+    NoAgreement(String),
     #[error("the peer ended the TLS handshake ({0}): it says why in its own log")]
     Alert(String),
     #[error(
@@ -106,6 +114,9 @@ impl Complaint {
             Alert::CertificateExpired => Self::OursExpired(files.cert.clone()),
             Alert::UnknownCA => Self::OursUnknown(files.cert.clone()),
             Alert::CertificateRequired => Self::OursMissing,
+            // OTP's word for all of these with TLS 1.2.
+            Alert::HandshakeFailure if files.has_cert => Self::NoAgreement(files.cert.clone()),
+            Alert::HandshakeFailure => Self::OursMissing,
             Alert::BadCertificate
             | Alert::UnsupportedCertificate
             | Alert::CertificateRevoked

@@ -114,6 +114,7 @@ impl Default for TlsSide {
 #[derive(Debug)]
 pub(super) struct Mentioned {
     pub(super) cert: String,
+    pub(super) has_cert: bool,
     pub(super) ca: String,
 }
 
@@ -123,6 +124,10 @@ impl TlsSide {
             Some(file) => file.display().to_string(),
             None => "no file".to_owned(),
         };
-        Arc::new(Mentioned { cert: shown(&self.cert), ca: shown(&self.ca) })
+        Arc::new(Mentioned {
+            cert: shown(&self.cert),
+            has_cert: self.cert.is_some(),
+            ca: shown(&self.ca),
+        })
     }
 }

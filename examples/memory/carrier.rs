@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 /// Who listens, by node name. Clones are the same network.
 #[derive(Debug, Clone, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     doors: Arc<Mutex<HashMap<String, mpsc::UnboundedSender<DuplexStream>>>>,
 }
 
