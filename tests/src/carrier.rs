@@ -26,7 +26,7 @@ pub enum Carrier {
 
 impl Carrier {
     /// Makes what it needs in `directory`, which the BEAM sees as `inside`.
-    pub(crate) fn prepare(self, directory: &Path, inside: &Path) -> Result<()> {
+    pub fn prepare(self, directory: &Path, inside: &Path) -> Result<()> {
         match self {
             Self::Tcp => Ok(()),
             Self::Tls | Self::Tls13 => {
@@ -42,7 +42,7 @@ impl Carrier {
     }
 
     /// For the node under test.
-    pub(crate) fn options(self, directory: &Path) -> Vec<String> {
+    pub fn options(self, directory: &Path) -> Vec<String> {
         let file = |name: &str| directory.join(name).display().to_string();
         match self {
             Self::Tcp => Vec::new(),
@@ -59,7 +59,7 @@ impl Carrier {
     }
 
     /// For `erl`.
-    pub(crate) fn flags(self, inside: &Path) -> Vec<String> {
+    pub fn flags(self, inside: &Path) -> Vec<String> {
         let file = |name: &str| inside.join(name).display().to_string();
         match self {
             Self::Tcp => Vec::new(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Signal;
+use tests::carrier::Carrier;
 use tests::group::Group;
 use tests::log::Stream;
 use tests::node::Program;
@@ -48,10 +49,11 @@ impl Contender {
     }
 }
 
-/// What all of them need: epmd's port, and a directory for what is compiled.
+/// What all of them need: epmd's port, a carrier, and a directory for what is compiled.
 pub(crate) struct Place {
     directory: tempfile::TempDir,
     epmd_port: u16,
+    carrier: Carrier,
     puppet: PathBuf,
     ei: Option<PathBuf>,
 }
@@ -64,19 +66,22 @@ pub(crate) struct Running {
 }
 
 impl Place {
-    pub(crate) fn new(epmd_port: u16) -> Result<Self> {
+    pub(crate) fn new(epmd_port: u16, carrier: Carrier) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("cnode-wire-").tempdir()?;
         let mut erlc = Command::new("erlc");
         erlc.arg("-o").arg(directory.path());
-        erlc.args(["wire_node.erl", "wire_driver.erl"].map(|file| Path::new(HERE).join(file)));
+        let sources = ["wire_node.erl", "wire_driver.erl", "../../../node/erlang/local_dist.erl"];
+        erlc.args(sources.map(|file| Path::new(HERE).join(file)));
         run_to_end(erlc)?;
-        Ok(Self { puppet: Program::Puppet.path()?, epmd_port, directory, ei: None })
+        carrier.prepare(directory.path(), directory.path())?;
+        Ok(Self { puppet: Program::Puppet.path()?, epmd_port, carrier, directory, ei: None })
     }
 
     /// Whether this one can take part; says so where it cannot.
     pub(crate) fn has(&mut self, contender: Contender) -> bool {
         let missing = match contender {
             Contender::Beam | Contender::Cnode | Contender::Whole => None,
+            _ if self.carrier != Carrier::Tcp => Some("it has TCP alone".to_owned()),
             Contender::Ei => self.compile_ei().err().map(|error| format!("{error:#}")),
             Contender::ErlDist if cfg!(feature = "compare") => None,
             Contender::ErlDist => Some("give `--features compare` for it".to_owned()),
@@ -113,6 +118,7 @@ impl Place {
                 say(&QUIET);
                 say(&["-hidden", "-sname", &full, "-setcookie", COOKIE, "-pa"]);
                 say(&[&self.directory.path().to_string_lossy(), "-s", "wire_node", "main"]);
+                words.extend(self.carrier.flags(self.directory.path()));
             }
             Contender::Cnode | Contender::Whole => {
                 say(&[&self.puppet.to_string_lossy(), "--sname", &full, "--cookie", COOKIE]);
@@ -120,6 +126,7 @@ impl Place {
                 if contender == Contender::Whole {
                     say(&["--without", "FRAGMENTS"]);
                 }
+                words.extend(self.carrier.options(self.directory.path()));
             }
             Contender::Ei => {
                 let program = self.ei.as_ref().context("no C node")?;
@@ -156,6 +163,7 @@ impl Place {
         let rest =
             ["-hidden", "-sname", "driver@localhost", "-setcookie", COOKIE, "-pa", &directory];
         words.extend(rest.map(str::to_owned));
+        words.extend(self.carrier.flags(self.directory.path()));
         words.extend(["-s", "wire_driver", "main", "-extra", &full, &process].map(str::to_owned));
         words.extend(tasks.iter().map(|&task| task.to_owned()));
         let mut driver = Group::start("driver", self.command(pinned, &words)?)?;

@@ -3,10 +3,12 @@
 //!     cargo bench -p tests --bench wire --features compare
 //!     cargo bench -p tests --bench wire -- only=round_trip,sink_small
 //!     cargo bench -p tests --bench wire -- cnode beam rounds=5
+//!     cargo bench -p tests --bench wire -- over=tcp,tls,tls13,local only=round_trip,sink_1m,source_1m
 //!
 //! In a round every contender runs every task, so that a machine that slows down slows all of them; a figure is the median
 //! of three rounds, and what counts is its ratio to the BEAM node's of the same run. Needs Linux (`/proc`, `taskset`), an
-//! `erl` and for the C node `cc` and erl_interface. `whole` is our puppet without FRAGMENTS.
+//! `erl` and for the C node `cc` and erl_interface. `whole` is our puppet without FRAGMENTS. `over` names carriers, one table each, all in the same rounds: the driver
+//! and the node it drives, a BEAM or ours, talk over that; the C node and `erl_dist` have TCP alone.
 
 mod contender;
 mod measures;
@@ -16,13 +18,22 @@ mod with_erl_dist;
 use std::collections::BTreeMap;
 use std::env;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use contender::{Contender, Place};
 use measures::{Measure, START, TASKS, Task};
+use tests::carrier::Carrier;
 use tests::otp::Otp;
 
 /// A figure of each round.
 type Results = BTreeMap<(Contender, String), Vec<f64>>;
+
+/// What the nodes can talk over, as `over=` names it.
+const CARRIERS: [(&str, Carrier); 4] = [
+    ("tcp", Carrier::Tcp),
+    ("tls", Carrier::Tls),
+    ("tls13", Carrier::Tls13),
+    ("local", Carrier::Local),
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> =
@@ -48,22 +59,35 @@ fn main() -> Result<()> {
 
     let epmd_port = tests::epmd::free_port()?;
     let _epmd = tests::epmd::start(Otp::host()?, epmd_port)?;
-    let mut place = Place::new(epmd_port)?;
-    let contenders: Vec<Contender> = Contender::ALL
-        .into_iter()
-        .filter(|contender| named.is_empty() || named.contains(&contender.name()))
-        .filter(|&contender| place.has(contender))
-        .collect();
-    let mut results = Results::new();
+    let mut stages = Vec::new();
+    for name in setting("over=").unwrap_or("tcp").split(',') {
+        let known = CARRIERS.iter().find(|(known, _)| *known == name);
+        let (name, carrier) = known.with_context(|| format!("no carrier is called {name}"))?;
+        let mut place = Place::new(epmd_port, *carrier)?;
+        let contenders: Vec<Contender> = Contender::ALL
+            .into_iter()
+            .filter(|contender| named.is_empty() || named.contains(&contender.name()))
+            .filter(|&contender| place.has(contender))
+            .collect();
+        stages.push((*name, place, contenders, Results::new()));
+    }
     for round in 1..=rounds {
-        for &contender in &contenders {
-            eprintln!("round {round} of {rounds}: {}", contender.name());
-            for pinned in [true, false] {
-                run(&place, contender, pinned, &tasks, &mut results)?;
+        for (carrier, place, contenders, results) in &mut stages {
+            for &contender in contenders.iter() {
+                eprintln!("round {round} of {rounds}: {} over {carrier}", contender.name());
+                for pinned in [true, false] {
+                    run(place, contender, pinned, &tasks, results)?;
+                }
             }
         }
     }
-    report(&contenders, &tasks, &results);
+    for (carrier, _, contenders, results) in &stages {
+        println!("\nover {carrier}");
+        report(contenders, &tasks, results);
+    }
+    println!(
+        "\nMedians, in brackets their ratio to beam's. `whole`: cnode without FRAGMENTS, with an aim of its own where there are two."
+    );
     Ok(())
 }
 
@@ -111,9 +135,6 @@ fn report(contenders: &[Contender], tasks: &[&Task], results: &Results) {
     for measure in tasks.iter().flat_map(|task| task.gives).chain([&START]) {
         row(measure, contenders, results);
     }
-    println!(
-        "\nMedians, in brackets their ratio to beam's. `whole`: cnode without FRAGMENTS, with an aim of its own where there are two."
-    );
 }
 
 fn row(measure: &Measure, contenders: &[Contender], results: &Results) {
