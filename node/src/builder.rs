@@ -145,7 +145,8 @@ impl Builder {
         self
     }
 
-    /// Bytes queued for one peer over which it counts as one that does not read, and is disconnected. Default 64 MiB.
+    /// Bytes queued for one peer, without the largest message among them, over which it counts as one that does not read, and is
+    /// disconnected. Default 64 MiB.
     pub fn outbound_limit(self, bytes: usize) -> Self {
         self.set(move |config| config.limits.outbound = bytes)
     }

@@ -243,6 +243,30 @@ async fn a_peer_that_does_not_read_is_cut_at_the_bound_and_others_do_not_notice(
     serves(&memory, &node).await
 }
 
+/// The bound is for what piles up, not for one message: what comes behind a large one waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_above_the_bound_and_what_follows_it_arrive() -> Result<()> {
+    let memory = Memory::default();
+    let node = builder("victim@here")?.carrier(memory.clone()).outbound_limit(4 << 20).build()?;
+    let peer = builder("reader@here")?.carrier(memory.clone()).build()?;
+    peer.listen().await?;
+    let mut reader = peer.attach()?;
+    let me = node.attach()?;
+    ensure!(node.connect(reader.pid().node()).await, "no connection");
+    let body = Term::from(bytes::Bytes::from(vec![1; 16 << 20]));
+    me.send(&reader.pid(), body.clone());
+    for number in 0..1_000 {
+        me.send(&reader.pid(), number);
+    }
+    let large = timeout(SOON, reader.receive::<Term>()).await?;
+    ensure!(large.is_ok_and(|large| large == body), "not the large one");
+    for number in 0..1_000 {
+        let next = timeout(SOON, reader.receive::<i64>()).await?;
+        ensure!(next.is_ok_and(|next| next == number), "not {number}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_sender_that_waits_is_held_back_by_a_busy_connection_until_there_is_room() -> Result<()> {
     let memory = Memory::default();

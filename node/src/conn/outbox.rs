@@ -99,6 +99,8 @@ struct Queues {
     held: usize,
     /// Bytes that the writer has taken and not yet written.
     writing: usize,
+    /// Bytes of the largest message queued since the queue was last empty.
+    largest: usize,
     pace: Pace,
     writer: Option<Waker>,
     state: State,
@@ -165,6 +167,7 @@ impl Outbox {
             begun: 0,
             held: 0,
             writing: 0,
+            largest: 0,
             pace: Pace::default(),
             writer: None,
             state: State::Open,
@@ -205,9 +208,10 @@ impl Outbox {
                 return Ok(Pushed::Done);
             }
         };
-        // Before this one is added: a message alone may be larger than the bound, and says nothing about the peer.
-        let unread = queues.held + queues.writing;
+        let before = queues.held + queues.writing;
+        let unread = queues.unread_beside_the_largest();
         queues.push(order, weight, control, content);
+        queues.largest = queues.largest.max((queues.held + queues.writing).saturating_sub(before));
         if unread > self.bounds.most {
             queues.state = State::Overflown;
         }
@@ -382,6 +386,16 @@ impl Queues {
                 tracing::warn!(target: "cnode::conn", %error, "a message that cannot be sent was dropped");
             }
         }
+    }
+
+    /// Bytes that wait, without the largest message among them: alone it may be larger than any bound, and says nothing about the
+    /// peer.
+    fn unread_beside_the_largest(&mut self) -> usize {
+        let waiting = self.held + self.writing;
+        if waiting == 0 {
+            self.largest = 0;
+        }
+        waiting.saturating_sub(self.largest)
     }
 
     /// What is to be written next: all small ones, then fragments of the large ones in turn.
