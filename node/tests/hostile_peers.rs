@@ -254,9 +254,9 @@ async fn a_message_above_the_bound_and_what_follows_it_arrive() -> Result<()> {
     let me = node.attach()?;
     ensure!(node.connect(reader.pid().node()).await, "no connection");
     let body = Term::from(bytes::Bytes::from(vec![1; 16 << 20]));
-    me.send(&reader.pid(), body.clone());
+    me.send(reader.pid(), body.clone());
     for number in 0..1_000 {
-        me.send(&reader.pid(), number);
+        me.send(reader.pid(), number);
     }
     let large = timeout(SOON, reader.receive::<Term>()).await?;
     ensure!(large.is_ok_and(|large| large == body), "not the large one");

@@ -1,7 +1,7 @@
 //! The network between two nodes: a proxy whose connections can fall silent, be slowed down, closed and reset.
 //!
 //! A node is reached through its proxy when epmd, or a static place, names the proxy's port in place of the node's own. What is
-//! done to a proxy holds for the connections it has and for those to come, except the ones that were [`Proxy::pin`]ned: the tester's
+//! done to a proxy holds for the connections it has and for those to come, except the ones that were pinned: the tester's
 //! own, by which it sees what the others make of it.
 
 use std::io::{Read as _, Write as _};
