@@ -140,7 +140,7 @@ impl Layout<'_> {
     }
 
     fn new_line(&self, out: &mut impl Sink, place: Place) -> fmt::Result {
-        out.text(|out| write!(out, "\n{:indent$}", "", indent = place.indent as usize))
+        out.text(|out| indented_line(out, place.indent))
     }
 
     fn at(&self, index: usize) -> Piece {
@@ -480,7 +480,7 @@ impl Layout<'_> {
         let room =
             (self.width - place.column - 2).min(self.longest - 4 - place.used) - place.closing;
         let room = room.max(8);
-        let indent = (place.indent + 2) as usize;
+        let indent = place.indent + 2;
         out.text(|out| {
             out.write_str("<<")?;
             let mut left = room;
@@ -490,7 +490,7 @@ impl Layout<'_> {
                 let text = segment.to_string();
                 let length = text.len() as i64 + i64::from(!last);
                 if length > left {
-                    write!(out, "\n{:indent$}", "")?;
+                    indented_line(out, indent)?;
                     left = room;
                 }
                 left -= length;
@@ -502,4 +502,17 @@ impl Layout<'_> {
             out.write_str(">>")
         })
     }
+}
+
+/// A line end and blanks. Not as a width of `write!`, which takes 65,535 at most: terms are nested deeper than that.
+fn indented_line(out: &mut dyn Write, indent: i64) -> fmt::Result {
+    const BLANKS: &str = "                                                                ";
+    out.write_char('\n')?;
+    let mut left = usize::try_from(indent).unwrap_or(0);
+    while left > 0 {
+        let now = left.min(BLANKS.len());
+        out.write_str(BLANKS.get(..now).unwrap_or_default())?;
+        left -= now;
+    }
+    Ok(())
 }
