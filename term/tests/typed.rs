@@ -321,3 +321,16 @@ fn eetf_agrees_on_what_both_know_and_says_what_it_does_not() {
     let list = eetf::Term::from(eetf::List { elements: vec![eetf::FixInteger::from(-1).into()] });
     assert_eq!(Term::try_from(&list).unwrap(), Term::from([-1]));
 }
+
+/// Another deserializer may hand over the bytes of any term where an integer is read.
+#[test]
+fn what_is_no_integer_is_not_read_as_zero() {
+    use serde::de::value::{BytesDeserializer, Error};
+    let read = |bytes: &[u8]| {
+        term::serde::big_integer::deserialize(BytesDeserializer::<Error>::new(bytes))
+    };
+    assert_eq!(read(&[97, 42]).unwrap(), num_bigint::BigInt::from(42));
+    // `ok`
+    let refused = read(&[119, 2, b'o', b'k']).unwrap_err().to_string();
+    assert!(refused.contains("expected integer, found atom"), "{refused}");
+}

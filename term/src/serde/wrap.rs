@@ -202,6 +202,8 @@ pub mod big_integer {
     use num_bigint::BigInt;
     use serde::{Deserializer, Serializer};
 
+    use crate::cursor::Cursor;
+    use crate::error::DecodeErrorKind;
     use crate::serde::own::{BIG_INTEGER, RawVisitor, serialize_raw};
 
     /// Writes an integer.
@@ -217,8 +219,12 @@ pub mod big_integer {
     /// # Errors
     /// The deserializer's.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BigInt, D::Error> {
-        let read = |cursor: &mut crate::cursor::Cursor<'_>| {
-            cursor.term().map(|term| term.as_big_integer().unwrap_or_default())
+        // Bytes of another deserializer may be of any term.
+        let read = |cursor: &mut Cursor<'_>| {
+            let term = cursor.term()?;
+            term.as_big_integer().ok_or_else(|| {
+                DecodeErrorKind::Expected { expected: "integer", found: term.kind_name() }.at(0)
+            })
         };
         deserializer
             .deserialize_newtype_struct(BIG_INTEGER, RawVisitor { expected: "integer", read })
