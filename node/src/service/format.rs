@@ -5,8 +5,14 @@ use std::fmt::Write;
 use term::text::Format;
 use term::{Elements, TermRef, View};
 
+use crate::config::MAX_FRAME;
+
 /// The most characters that one control sequence pads to: a peer's `~999999999c` must not be our memory.
 const WIDEST: usize = 64 * 1024;
+
+/// The most bytes of all that is formatted, padding and indentation included: as much as a peer can send us at once. A few bytes of
+/// a format ask for [`WIDEST`] each, and there can be many of them.
+const LONGEST: usize = MAX_FRAME;
 
 /// How the bytes of binaries are meant (`io_protocol`, "Encoding").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +74,7 @@ struct Sequence {
     ordered: bool,
 }
 
-/// What `io_lib:format(Format, Arguments)` makes; `None` where that would fail with `badarg`.
+/// What `io_lib:format(Format, Arguments)` makes; `None` where that would fail with `badarg`, or be longer than [`LONGEST`].
 pub(super) fn format(format: TermRef<'_>, arguments: TermRef<'_>) -> Option<String> {
     let format = match format.as_atom() {
         Some(atom) => atom.to_string(),
@@ -85,6 +91,9 @@ pub(super) fn format(format: TermRef<'_>, arguments: TermRef<'_>) -> Option<Stri
         }
         let sequence = Sequence::parse(&mut characters, &mut arguments)?;
         sequence.write(characters.next()?, &mut arguments, &mut out)?;
+        if out.len() > LONGEST {
+            return None;
+        }
     }
     arguments.next().is_none().then_some(out)
 }
@@ -197,14 +206,16 @@ impl Sequence {
     }
 
     fn printed<'a>(&self, term: TermRef<'a>) -> Format<'a> {
-        let printed = if self.unicode { term.format().unicode() } else { term.format() };
+        // One more than is taken, so that what is cut is refused.
+        let printed = term.format().limit(LONGEST + 1);
+        let printed = if self.unicode { printed.unicode() } else { printed };
         if self.ordered { printed.ordered() } else { printed }
     }
 
     /// `~p`: lines of the field's width, beginning where the text so far ends, or in the column that the precision says.
     fn pretty(&self, term: TermRef<'_>, out: &mut String) -> Option<()> {
-        let width = usize::try_from(self.width.unwrap_or(80)).ok()?;
-        let column = self.precision.unwrap_or_else(|| column(out) + 1);
+        let width = usize::try_from(self.width.unwrap_or(80)).ok()?.min(WIDEST);
+        let column = self.precision.unwrap_or_else(|| column(out) + 1).min(WIDEST);
         // Nothing but `l` makes text of lists into lists, and of binaries too, which is as near as we come.
         let printed = self.printed(term);
         let printed = if self.lists_are_lists { printed.raw() } else { printed };
@@ -314,4 +325,28 @@ fn exponent(value: f64, digits: usize) -> String {
     // Writing to a string does not fail.
     let _ = write!(out, "e{sign}{digits}");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use term::{Term, term};
+
+    use super::*;
+
+    fn formatted(text: &str, arguments: Term) -> Option<String> {
+        format(Term::from(text).root(), arguments.root())
+    }
+
+    #[test]
+    fn a_short_format_does_not_make_a_text_beyond_all_bounds() {
+        assert_eq!(formatted(&"~3n".repeat(1_000), term!([])).map(|text| text.len()), Some(3_000));
+        assert_eq!(formatted(&"~65536n".repeat(100_000), term!([])), None);
+    }
+
+    #[test]
+    fn a_column_beyond_all_bounds_is_no_more_than_the_widest() {
+        let wide = term!([[{one, 'two}, {three, 'four}]]);
+        let lines = formatted("~9.9223372036854775807p", wide).unwrap();
+        assert!(lines.contains('\n') && lines.len() < 4 * WIDEST, "{}", lines.len());
+    }
 }
