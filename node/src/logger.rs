@@ -118,13 +118,29 @@ thread_local! {
     static TAKING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Until it is dropped, also where a field's `Debug` panics.
+struct Taking;
+
+impl Taking {
+    fn begin() -> Option<Self> {
+        (!TAKING.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        TAKING.set(false);
+    }
+}
+
 impl<S: Subscriber> Layer<S> for LoggerLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
         let target = metadata.target();
-        if target == "cnode" || target.starts_with("cnode::") || TAKING.replace(true) {
+        if target == "cnode" || target.starts_with("cnode::") {
             return;
         }
+        let Some(_taking) = Taking::begin() else { return };
         let mut fields = Fields::default();
         event.record(&mut fields);
         let Fields { mut message, others } = fields;
@@ -157,7 +173,6 @@ impl<S: Subscriber> Layer<S> for LoggerLayer {
         if self.sender.try_send(entry).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        TAKING.set(false);
     }
 }
 
