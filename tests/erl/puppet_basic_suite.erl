@@ -204,7 +204,7 @@ mailbox_len_counts_what_waits(Config) ->
                             Asked = tell(A, self),
                             C = puppets:another(A),
                             %% B's three are there once B's fence would be; the tester's own command comes on its own way.
-                            Full = settle(C, A, 4),
+                            Full = puppets:queued(A, 4),
                             A ! go,
                             ok = receive {Waiting, R} -> R end,
                             A = receive {Asked, S} -> S end,
@@ -215,14 +215,6 @@ mailbox_len_counts_what_waits(Config) ->
                             ended(Ref),
                             {Full, Empty, do(A, {mailbox_len, C})}
                     end).
-
-settle(C, A, N) -> settle(C, A, N, 100).
-settle(C, A, _, 0) -> do(C, {mailbox_len, A});
-settle(C, A, N, Tries) ->
-    case do(C, {mailbox_len, A}) of
-        N -> N;
-        _ -> timer:sleep(10), settle(C, A, N, Tries - 1)
-    end.
 
 a_long_queue_is_passed_over(Config) ->
     P = new(check:node_of(Config)),

@@ -290,7 +290,7 @@ an_unlink_empties_no_mailbox(Config) ->
                             Ref = watch(B),
                             tell(B, {exit, early}),
                             early = ended(Ref),
-                            timer:sleep(50),
+                            1 = puppets:queued(A, 1),
                             Unlinked = tell(A, {unlink, B}),
                             A ! go,
                             receive {Waiting, ok} -> ok end,

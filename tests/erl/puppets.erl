@@ -3,7 +3,7 @@
 -compile({no_auto_import, [link/1]}).
 -export([nodes/1, new/1, another/1, do/2, do/3, tell/2, event/1, event/2, events/2, no_event/1, seen/2, fence/2, link/2,
          watch/1, ended/1,
-         same_everywhere/2, same_everywhere/3, far_apart/2, busy/2, creation/1]).
+         same_everywhere/2, same_everywhere/3, far_apart/2, busy/2, queued/2, creation/1]).
 -include("check.hrl").
 
 %% The two puppet nodes of the scene.
@@ -93,6 +93,20 @@ busy(Puppet, Token) ->
     Waiting = tell(Puppet, {await, Token, 10000}),
     timer:sleep(50),
     Waiting.
+
+%% Waits until N messages wait in the mailbox of a puppet that is busy; how many do in the end. What came over another
+%% connection, or was sent by somebody else, has no order with what the tester sends next.
+queued(Puppet, N) ->
+    Counter = another(Puppet),
+    Count = queued(Counter, Puppet, N, 500),
+    exit(Counter, kill),
+    Count.
+
+queued(Counter, Puppet, N, Tries) ->
+    case do(Counter, {mailbox_len, Puppet}) of
+        Count when Count =:= N; Tries =:= 0 -> Count;
+        _ -> timer:sleep(10), queued(Counter, Puppet, N, Tries - 1)
+    end.
 
 %% Plays Script(A, B) with puppets here (what the BEAM does: that is right), then with every other placing of the two; its
 %% value must always be the same, pids and references aside.
