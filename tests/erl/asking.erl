@@ -1,16 +1,21 @@
 %% Asks a node that has the functions of `served` everything OTP has to ask with, and gives back what came of each in a form that
 %% is the same for every node that behaves the same: no pids, no references, of a stack trace the uppermost call.
 -module(asking).
--export([everything/1, hangs/1]).
+-export([everything/2, again/3, hangs/1]).
 
-everything(Node) -> batches(asked(Node), Node).
+%% Wait: milliseconds of silence after which nothing more is expected to come unasked.
+everything(Node, Wait) -> batches(asked(Node), Node, Wait).
+
+%% Those with these labels.
+again(Node, Labels, Wait) ->
+    batches([Asked || {Label, _} = Asked <- asked(Node), lists:member(plain(Label, Node), Labels)], Node, Wait).
 
 %% Many at once, and not so many that what is expected within a moment takes longer.
-batches([], _) -> [];
-batches(Asked, Node) ->
+batches([], _, _) -> [];
+batches(Asked, Node, Wait) ->
     {Now, Later} = lists:split(min(40, length(Asked)), Asked),
-    Running = [{Label, spawn_monitor(fun() -> exit(result(Fun)) end)} || {Label, Fun} <- Now],
-    [{plain(Label, Node), plain(ended(Run), Node)} || {Label, Run} <- Running] ++ batches(Later, Node).
+    Running = [{Label, spawn_monitor(fun() -> put(wait, Wait), exit(result(Fun)) end)} || {Label, Fun} <- Now],
+    [{plain(Label, Node), plain(ended(Run), Node)} || {Label, Run} <- Running] ++ batches(Later, Node, Wait).
 
 %% Exits are trapped: what comes unasked is part of what came of it.
 result(Fun) ->
@@ -30,7 +35,7 @@ ended({Pid, Ref}) ->
 %% In the order of their first words: of signals and a reply from one process there is an order, but not of links and monitors.
 rest() -> lists:keysort(1, [M || M <- slow_rest(), is_tuple(M)]).
 
-slow_rest() -> receive M -> [M | slow_rest()] after 300 -> [] end.
+slow_rest() -> receive M -> [M | slow_rest()] after get(wait) -> [] end.
 
 plain([{M, F, A, L} | _], _) when is_atom(M), is_atom(F), is_list(L) -> {stack, M, F, A};
 plain(List, Node) when is_list(List) -> plain_list(List, Node);
@@ -200,10 +205,10 @@ abandoned(N, Options) ->
     receive
         {announced, P} ->
             M = monitor(process, P),
-            Ended = receive {'DOWN', M, process, P, _} -> ends after 300 -> demonitor(M, [flush]), lives end,
+            Ended = receive {'DOWN', M, process, P, _} -> ends after get(wait) -> demonitor(M, [flush]), lives end,
             exit(P, kill),
             {Was, Ended, spawn_request_abandon(Id)}
-    after 500 ->
+    after get(wait) ->
             %% Gone before it was of age.
             {Was, ends, spawn_request_abandon(Id)}
     end.
