@@ -68,11 +68,6 @@ impl Aliases {
         Some(alias)
     }
 
-    #[cfg(test)]
-    #[allow(
-        dead_code,
-        reason = "for the interleavings tests, which build these files as their own"
-    )]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -91,10 +86,17 @@ impl Cell {
     /// `unalias/1`: whether it was an active alias of this process.
     pub(crate) fn unalias(&self, alias: &Reference) -> bool {
         match self.runtime().ids().alias_owner(alias) {
-            Some((number, owner)) if owner == self.number() => self
-                .lock()
-                .known_relations_mut()
-                .is_some_and(|relations| relations.aliases.remove(number)),
+            Some((number, owner)) if owner == self.number() => {
+                let mut state = self.lock();
+                if let Some(target) = self.asking().take(number) {
+                    // The monitor stays.
+                    state.relations_mut().monitors.insert_call(number, target);
+                    return true;
+                }
+                state
+                    .known_relations_mut()
+                    .is_some_and(|relations| relations.aliases.remove(number))
+            }
             _ => false,
         }
     }
@@ -107,14 +109,18 @@ impl Cell {
         number: RefNumber,
         message: &mut Message,
         priority: bool,
-    ) -> (Option<Ended>, Sleeper) {
+    ) -> (Option<Ended>, Sleeper<'_>) {
         let mut state = self.lock();
+        if let Some(target) = self.asking().take(number) {
+            // Taken from one that is ending as well: its end does not look for it any more.
+            return (Some(Ended::of_call(target)), self.accept_locked(&mut state, message));
+        }
         let alias = match state.known_relations_mut() {
             Some(relations) => relations.aliases.used(number),
             None => None,
         };
         let Some(alias) = alias.filter(|_| state.stage() == Stage::Alive) else {
-            return (None, Sleeper::NOBODY);
+            return (None, Sleeper::Nobody);
         };
         let monitor = match alias.mode {
             AliasMode::ReplyDemonitor => Self::replied(&mut state, number),
@@ -122,7 +128,7 @@ impl Cell {
         };
         if priority && alias.priority {
             self.push_urgent(&mut state, std::mem::replace(message, Message::Wake));
-            return (monitor, Sleeper::NOBODY);
+            return (monitor, Sleeper::Nobody);
         }
         (monitor, self.accept_locked(&mut state, message))
     }
@@ -130,6 +136,10 @@ impl Cell {
     /// Whether a priority exit signal through this alias goes ahead: `None` if it is not active. No alias ends with one, as
     /// seen on OTP 29.
     pub(crate) fn alias_priority(&self, number: RefNumber) -> Option<bool> {
-        Some(self.lock().relations()?.aliases.0.get(number)?.priority)
+        let state = self.lock();
+        if self.asking().is(number) {
+            return Some(false);
+        }
+        Some(state.relations()?.aliases.0.get(number)?.priority)
     }
 }

@@ -7,12 +7,13 @@
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 
 use term::{Atom, Pid, Term};
 
 use crate::alias::Aliases;
+use crate::asking::Asking;
 use crate::error::Reason;
 use crate::ids::Number;
 use crate::link::Links;
@@ -39,6 +40,9 @@ pub(crate) struct Cell {
     urgent: AtomicBool,
     /// It has a group leader of its own, for its children to inherit.
     led: AtomicBool,
+    asking: Asking,
+    /// The task's own, set when it first runs; of a process that is no task, the first one that it has slept on.
+    waker: OnceLock<Waker>,
     channel: Option<Box<Channel>>,
     state: Mutex<State>,
 }
@@ -46,8 +50,6 @@ pub(crate) struct Cell {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     queue: Queue,
-    /// The task's own, set when it first runs; what a receiver outside a task left last.
-    waker: Option<Waker>,
     /// A receiver has found the queue empty.
     waiting: bool,
     stage: Stage,
@@ -79,6 +81,8 @@ pub(crate) struct Relations {
     pub(crate) watchers: Watchers,
     pub(crate) aliases: Aliases,
     pub(crate) node_monitors: Vec<NodeMonitor>,
+    /// It is told of all nodes that come and go.
+    pub(crate) monitors_nodes: bool,
     /// The connections that know this process (see [`Connection::concerns`]).
     pub(crate) connections: Vec<Connection>,
     pub(crate) spawns: PendingSpawns,
@@ -88,7 +92,7 @@ pub(crate) struct Relations {
     pub(crate) group_leader: Option<Pid>,
     /// Priority messages, ahead of the queue.
     pub(crate) urgent: VecDeque<Message>,
-    /// Of a receive inside a combinator that polls its parts on their own wakers.
+    /// Any other that the receiver sleeps on: of a combinator that polls its parts on wakers of their own, of another thread.
     inner_waker: Option<Waker>,
     /// The trace token that its exit signals carry.
     pub(crate) last_token: Option<Term>,
@@ -100,15 +104,20 @@ pub(crate) struct Relations {
 /// A receiver to be woken, best when its lock is free again: it may run on another worker at once, and would only wait there.
 #[derive(Debug)]
 #[must_use = "a receiver that is not woken sleeps on"]
-pub(crate) struct Sleeper(Option<Waker>);
+pub(crate) enum Sleeper<'a> {
+    Nobody,
+    /// By the waker that its process keeps: nearly always.
+    Task(&'a Waker),
+    Other(Waker),
+}
 
-impl Sleeper {
-    pub(crate) const NOBODY: Self = Self(None);
-
+impl Sleeper<'_> {
     #[inline(always)]
     pub(crate) fn wake(self) {
-        if let Some(waker) = self.0 {
-            waker.wake();
+        match self {
+            Self::Nobody => {}
+            Self::Task(waker) => waker.wake_by_ref(),
+            Self::Other(waker) => waker.wake(),
         }
     }
 }
@@ -119,7 +128,6 @@ pub(crate) struct Remains {
     pub(crate) reason: Reason,
     pub(crate) relations: Option<Box<Relations>>,
     _queue: Queue,
-    _waker: Option<Waker>,
 }
 
 impl Cell {
@@ -139,6 +147,8 @@ impl Cell {
             led: AtomicBool::new(
                 state.relations().is_some_and(|relations| relations.group_leader.is_some()),
             ),
+            asking: Asking::new(),
+            waker: OnceLock::new(),
             channel: birth.channel.then(|| Box::new(Channel::new(birth.bound.is_some()))),
             state: Mutex::new(state),
         })
@@ -179,6 +189,18 @@ impl Cell {
     #[inline]
     pub(crate) fn set_passed_over(&self, count: usize) {
         self.passed_over.store(count, Ordering::Relaxed);
+    }
+
+    /// Only for the process itself, which alone changes it.
+    #[inline]
+    pub(crate) fn passed_over(&self) -> usize {
+        self.passed_over.load(Ordering::Relaxed)
+    }
+
+    /// The call under way that its own code has made.
+    #[inline]
+    pub(crate) const fn asking(&self) -> &Asking {
+        &self.asking
     }
 
     #[inline]
@@ -224,15 +246,19 @@ impl Cell {
 
     /// The same for who holds the lock. What stays in `message` is to be dropped without it: that may tell a connection.
     #[inline(always)]
-    pub(crate) fn accept_locked(&self, state: &mut State, message: &mut Message) -> Sleeper {
+    pub(crate) fn accept_locked<'a>(
+        &'a self,
+        state: &mut State,
+        message: &mut Message,
+    ) -> Sleeper<'a> {
         if state.stage != Stage::Alive {
-            return Sleeper::NOBODY;
+            return Sleeper::Nobody;
         }
         let bound = state.relations.as_ref().is_some_and(|relations| relations.bound.is_some());
         if !bound || self.make_room(state, message) {
             self.push_from(state, message)
         } else {
-            Sleeper::NOBODY
+            Sleeper::Nobody
         }
     }
 
@@ -294,12 +320,12 @@ impl Cell {
     }
 
     #[inline(always)]
-    fn push_from(&self, state: &mut State, message: &mut Message) -> Sleeper {
+    fn push_from<'a>(&'a self, state: &mut State, message: &mut Message) -> Sleeper<'a> {
         match self.channel() {
             None => state.queue.push(message),
             Some(channel) => {
                 if !channel.push(mem::replace(message, Message::Wake)) {
-                    return Sleeper::NOBODY;
+                    return Sleeper::Nobody;
                 }
                 state.waiting = true;
             }
@@ -325,20 +351,40 @@ impl Cell {
         self.wake(state);
     }
 
+    /// The waker that wakes the process from here on: its task's own.
+    #[inline]
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        self.waker.get_or_init(|| waker.clone());
+    }
+
+    /// The receiver has found nothing and sleeps; the waker known from the start will do nearly always. Whether it did.
+    #[inline]
+    pub(crate) fn wait(&self, state: &mut State, waker: &Waker) -> bool {
+        state.waiting = true;
+        if self.waker.get_or_init(|| waker.clone()).will_wake(waker) {
+            if let Some(relations) = state.relations.as_mut() {
+                relations.inner_waker = None;
+            }
+            return true;
+        }
+        state.relations_mut().inner_waker = Some(waker.clone());
+        false
+    }
+
     /// The receiver, if it sleeps; whoever takes it has to wake it.
     #[inline(always)]
-    fn sleeper(&self, state: &mut State) -> Sleeper {
+    fn sleeper<'a>(&'a self, state: &mut State) -> Sleeper<'a> {
         if !state.waiting {
-            return Sleeper::NOBODY;
+            return Sleeper::Nobody;
         }
         state.waiting = false;
         self.calm.store(false, Ordering::Relaxed);
         if let Some(relations) = state.relations.as_mut()
             && let Some(waker) = relations.inner_waker.take()
         {
-            return Sleeper(Some(waker));
+            return Sleeper::Other(waker);
         }
-        Sleeper(state.waker.clone())
+        self.waker.get().map_or(Sleeper::Nobody, Sleeper::Task)
     }
 
     fn wake(&self, state: &mut State) {
@@ -359,7 +405,7 @@ impl Cell {
         }
         self.wake(state);
         // The receive may wait on a part's waker; what drops it is the task's own.
-        if let Some(waker) = &state.waker {
+        if let Some(waker) = self.waker.get() {
             waker.wake_by_ref();
         }
     }
@@ -372,13 +418,16 @@ impl Cell {
         }
         state.stage = Stage::Closed;
         self.doomed.store(true, Ordering::Release);
+        if let Some((number, target)) = self.asking.take_any() {
+            // To be told like every other.
+            state.relations_mut().monitors.insert_call(number, target);
+        }
         let mut relations = state.relations.take();
         let known = relations.as_mut().and_then(|relations| relations.reason.take());
         Some(Remains {
             reason: known.unwrap_or(reason),
             relations,
             _queue: mem::take(&mut state.queue),
-            _waker: state.waker.take(),
         })
     }
 
@@ -390,7 +439,7 @@ impl Cell {
     pub(crate) fn len_locked(&self, state: &State) -> usize {
         let urgent = state.relations.as_ref().map_or(0, |relations| relations.urgent.len());
         let queued = self.channel().map_or(state.queue.len(), Channel::len);
-        queued + urgent + self.passed_over.load(Ordering::Relaxed)
+        queued + urgent + self.passed_over()
     }
 
     /// How many messages its bound has cost the process so far.
@@ -480,29 +529,5 @@ impl State {
     /// Moves everything the queue holds to the end of `to`.
     pub(crate) fn drain_into(&mut self, to: &mut VecDeque<Message>) {
         self.queue.drain_into(to);
-    }
-
-    /// The task's own waker, for as long as it runs.
-    pub(crate) fn set_task_waker(&mut self, waker: &Waker) {
-        self.waker = Some(waker.clone());
-    }
-
-    /// The receiver has found nothing and sleeps; in a task the waker known from the start will do nearly always.
-    /// Whether it did.
-    #[inline]
-    pub(crate) fn wait(&mut self, waker: &Waker, in_task: bool) -> bool {
-        self.waiting = true;
-        if self.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-            if let Some(relations) = self.relations.as_mut() {
-                relations.inner_waker = None;
-            }
-            return true;
-        }
-        if in_task {
-            self.relations_mut().inner_waker = Some(waker.clone());
-        } else {
-            self.waker = Some(waker.clone());
-        }
-        false
     }
 }

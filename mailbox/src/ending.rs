@@ -39,6 +39,9 @@ fn tell(cell: &Arc<Cell>, mut relations: Relations, reason: &Term) {
         cell.tell_demonitored(number, ended);
     }
     tell_watchers(cell, &mut relations, &me, reason);
+    if relations.monitors_nodes {
+        runtime.nodes_board().subscribe(cell.number(), false);
+    }
     for connection in &relations.connections {
         connection.forget(cell.number());
     }

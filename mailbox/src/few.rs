@@ -75,7 +75,6 @@ impl<V> Few<V> {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::List(list) => list.len(),

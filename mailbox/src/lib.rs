@@ -17,16 +17,17 @@
 //! | `router` | where a signal goes, and [`Runtime::deliver`] for what came in |
 //! | `table`, `registry`, `ids` | pids to processes, names to processes, numbers to pids and references |
 //! | `cell` | the shared half of a process; `queue`, what is in it |
-//! | `link`, `monitor`, `alias`, `exit`, `exit_signal`, `nodedown` | each signal at its receiver |
+//! | `link`, `monitor`, `alias`, `asking`, `exit`, `exit_signal`, `nodedown` | each signal at its receiver |
 //! | `mailbox`, `receive`, `received` | the receiving half, the words for it, and what comes out |
 //! | `process`, `spawn`, `spawn_request`, `ending` | the process as its code holds it, its beginning and its end |
 //! | `call`, `call_*`, `caller`, `abandoned` | calls and casts of `gen_server`, from both ends |
 //! | `server`, `server_*`, `sys` | [`Server`]: the shape of `gen_server`, and what the `sys` module asks of it |
 //! | `supervisor`, `supervisor_*`, `child`, `child_stop` | [`Supervisor`]: children, their order, and their restarts |
-//! | `timer`, `trace`, `stats`, `error` | timers, trace tokens, counters, reasons and refusals |
+//! | `timer`, `trace`, `stats`, `ties`, `error` | timers, trace tokens, counters, what is remembered, reasons and refusals |
 
 mod abandoned;
 mod alias;
+mod asking;
 mod call;
 mod call_answer;
 mod call_error;
@@ -74,6 +75,7 @@ mod supervisor_restart;
 mod sync;
 mod sys;
 mod table;
+mod ties;
 mod timer;
 mod trace;
 
@@ -104,3 +106,4 @@ pub use spawn_request::{SpawnReplies, SpawnRequestOptions, SpawnService, Start};
 pub use stats::Stats;
 pub use supervisor::{AutoShutdown, Strategy, Supervisor};
 pub use supervisor_handle::{ChildCount, ChildError, ChildInfo, ChildState, Supervision};
+pub use ties::Ties;

@@ -119,13 +119,9 @@ impl Links {
             .collect()
     }
 
-    #[cfg(test)]
-    #[allow(
-        dead_code,
-        reason = "for the interleavings tests, which build these files as their own"
-    )]
-    pub(crate) fn remote_entries(&self) -> usize {
-        self.remote.as_ref().map_or(0, |remote| remote.links.len())
+    /// How many there are, those that wait for the acknowledgement of their unlink included.
+    pub(crate) fn len(&self) -> usize {
+        self.local.len() + self.remote.as_ref().map_or(0, |remote| remote.links.len())
     }
 }
 

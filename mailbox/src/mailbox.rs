@@ -148,15 +148,18 @@ impl Mailbox {
         abandoned.is_some_and(|abandoned| abandoned.any() && abandoned.is(message))
     }
 
-    /// Throws away what was abandoned since the last receive.
+    /// Throws away what was abandoned since the last receive; whether there was anything, so that no place among the messages
+    /// passed over is what it was.
     #[inline(always)]
-    fn tidy(&mut self) {
+    fn tidy(&mut self) -> bool {
         if let Some(rest) = &self.rest
             && let Some(abandoned) = rest.abandoned.as_ref().filter(|abandoned| abandoned.any())
         {
             let abandoned = Arc::clone(abandoned);
             self.throw_abandoned_away(&abandoned);
+            return true;
         }
+        false
     }
 
     /// The next message if there is one now.
@@ -177,7 +180,10 @@ impl Mailbox {
         at: &mut usize,
         look: &mut impl FnMut(&mut Message) -> Look<R>,
     ) -> Poll<Found<R>> {
-        self.tidy();
+        if self.tidy() {
+            // What has come meanwhile was moved there to be looked through, unseen by this receive.
+            *at = 0;
+        }
         if self.cell.is_doomed() || self.fuel == 0 {
             return self.pause(cx);
         }
@@ -241,7 +247,7 @@ impl Mailbox {
         if state.stage() != Stage::Alive {
             return Some(Next::Doomed);
         }
-        if state.wait(waker, self.in_task) {
+        if cell.wait(&mut state, waker) {
             self.task_waker = waker.data() as usize;
             cell.calm_down(&mut state);
         }
@@ -310,7 +316,7 @@ impl Mailbox {
         let cell = &*self.cell;
         if let Some(channel) = cell.channel() {
             let rest = self.rest.as_deref_mut();
-            return Self::next_of_channel(cell, channel, rest, self.in_task, waker, slot);
+            return Self::next_of_channel(cell, channel, rest, waker, slot);
         }
         if let Some(rest) = self.rest.as_deref_mut()
             && !cell.is_urgent()
@@ -342,7 +348,7 @@ impl Mailbox {
             return Next::Doomed;
         }
         if let Some(waker) = waker
-            && state.wait(waker, self.in_task)
+            && cell.wait(&mut state, waker)
         {
             self.task_waker = waker.data() as usize;
             cell.calm_down(&mut state);
@@ -355,7 +361,6 @@ impl Mailbox {
         cell: &Cell,
         channel: &Channel,
         mut rest: Option<&mut Rest>,
-        in_task: bool,
         waker: Option<&Waker>,
         slot: &mut Message,
     ) -> Next {
@@ -387,7 +392,7 @@ impl Mailbox {
             match waiting {
                 Some(next) => return next,
                 None => {
-                    let next = wait(&mut cell.lock(), waker, in_task);
+                    let next = wait(cell, &mut cell.lock(), waker);
                     if waker.is_none() || matches!(next, Next::Doomed) {
                         return next;
                     }
@@ -427,7 +432,7 @@ impl Mailbox {
         let before = rest.passed.len();
         if let Some(channel) = cell.channel() {
             if let Some(waker) = waker {
-                wait(&mut cell.lock(), Some(waker), self.in_task);
+                wait(cell, &mut cell.lock(), Some(waker));
                 channel.start_waiting();
             }
             while let Some(message) = pop_channel(channel) {
@@ -450,7 +455,7 @@ impl Mailbox {
             }
             return Refill::Some;
         }
-        match wait(&mut state, waker, self.in_task) {
+        match wait(cell, &mut state, waker) {
             Next::Doomed => Refill::Doomed,
             _ => Refill::Nothing,
         }
@@ -564,12 +569,12 @@ enum Refill {
     Nothing,
 }
 
-fn wait(state: &mut State, waker: Option<&Waker>, in_task: bool) -> Next {
+fn wait(cell: &Cell, state: &mut State, waker: Option<&Waker>) -> Next {
     if state.stage() != Stage::Alive {
         return Next::Doomed;
     }
     if let Some(waker) = waker {
-        state.wait(waker, in_task);
+        cell.wait(state, waker);
     }
     Next::Nothing
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use term::{Atom, Pid, Reference, Term};
 
 use crate::alias::AliasMode;
-use crate::cell::{Cell, Stage, State};
+use crate::cell::{Cell, Stage};
 use crate::error::Reason;
 use crate::few::Few;
 use crate::ids::{Number, Place, RefNumber};
@@ -121,6 +121,15 @@ impl Monitors {
         );
     }
 
+    /// The monitor of a call to a local process, whose alias goes with it.
+    pub(crate) fn insert_call(&mut self, number: RefNumber, target: Number) {
+        self.0.insert(number, Watch::of_call(target));
+    }
+
+    pub(crate) fn remove(&mut self, number: RefNumber) -> Option<Ended> {
+        self.0.remove(number).map(Watch::ended)
+    }
+
     /// The processes and monitors to be told that this one does not watch any longer.
     pub(crate) fn take(&mut self) -> impl Iterator<Item = (RefNumber, Ended)> + use<> {
         self.0.take().into_iter().map(|(number, watch)| (number, watch.ended()))
@@ -132,11 +141,6 @@ impl Monitors {
         self.0.iter().filter(|(_, watch)| over_it(watch)).map(|(number, _)| number).collect()
     }
 
-    #[cfg(test)]
-    #[allow(
-        dead_code,
-        reason = "for the interleavings tests, which build these files as their own"
-    )]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -151,6 +155,11 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
+    /// The monitor of a call, with its alias.
+    pub(crate) const fn of_call(target: Number) -> Self {
+        Self { target, is_alias: true, remote: None }
+    }
+
     /// Whether it was a monitor of that local process.
     pub(crate) fn is_of(&self, target: Number) -> bool {
         self.target == target && self.remote.is_none()
@@ -158,6 +167,10 @@ impl Ended {
 }
 
 impl Watch {
+    const fn of_call(target: Number) -> Self {
+        Self { target, is_alias: true, extra: None }
+    }
+
     fn remote(&self) -> Option<&(Target, Connection)> {
         self.extra.as_ref()?.remote.as_ref()
     }
@@ -201,11 +214,6 @@ impl Watchers {
         employed
     }
 
-    #[cfg(test)]
-    #[allow(
-        dead_code,
-        reason = "for the interleavings tests, which build these files as their own"
-    )]
     pub(crate) fn len(&self) -> usize {
         self.local.len() + self.remote.as_ref().map_or(0, |remote| remote.len())
     }
@@ -290,33 +298,6 @@ impl Cell {
         }
     }
 
-    /// The first half of a call to a local process: this side of a monitor and of an alias that goes with the reply, under one
-    /// lock. How many messages wait in the mailbox.
-    pub(crate) fn prepare_to_ask(&self, target: Number, number: RefNumber) -> usize {
-        let watch = Watch { target, is_alias: true, extra: None };
-        let mut state = self.lock();
-        let relations = state.relations_mut();
-        relations.aliases.insert(number, AliasMode::ReplyDemonitor, false);
-        relations.monitors.0.insert(number, watch);
-        self.len_locked(&state)
-    }
-
-    /// The second half: the other side of the monitor, and the message, under one lock.
-    pub(crate) fn ask(&self, target: Number, number: RefNumber, message: &mut Message) {
-        let asked = self.runtime().table().with(target, |cell| {
-            let mut state = cell.lock();
-            if state.stage() == Stage::Closed {
-                return None;
-            }
-            state.relations_mut().watchers.insert_local(number, self.number());
-            Some(cell.accept_locked(&mut state, message))
-        });
-        match asked.flatten() {
-            Some(sleeper) => sleeper.wake(),
-            None => self.down(number, Term::from(Atom::from_static("noproc")), None),
-        }
-    }
-
     /// Monitors a process that was just born and has not run yet.
     pub(crate) fn monitor_child(&self, child: &Self, options: MonitorOptions) -> Reference {
         let ids = self.runtime().ids();
@@ -395,18 +376,18 @@ impl Cell {
         let Some(number) = self.runtime().ids().ref_number(reference) else { return false };
         let ended = {
             let mut state = self.lock();
-            let Some(relations) = state.known_relations_mut() else { return false };
-            relations.aliases.demonitored(number);
-            relations.monitors.0.remove(number).map(Watch::ended)
+            match (self.asking().take(number), state.known_relations_mut()) {
+                (Some(target), _) => Some(Ended::of_call(target)),
+                (None, Some(relations)) => {
+                    relations.aliases.demonitored(number);
+                    relations.monitors.remove(number)
+                }
+                (None, None) => None,
+            }
         };
         let Some(ended) = ended else { return false };
         self.tell_demonitored(number, ended);
         true
-    }
-
-    /// Takes the monitor of a call's alias away, because the reply has come; see [`crate::alias`].
-    pub(crate) fn replied(state: &mut State, number: RefNumber) -> Option<Ended> {
-        state.known_relations_mut()?.monitors.0.remove(number).map(Watch::ended)
     }
 
     /// The other half of taking a monitor away; not under this process's lock.
@@ -427,6 +408,12 @@ impl Cell {
         let mut state = self.lock();
         if state.stage() != Stage::Alive {
             return;
+        }
+        if via.is_none()
+            && let Some(target) = self.asking().take(number)
+        {
+            let (message, _) = self.down_message(number, Watch::of_call(target), reason);
+            return self.push(&mut state, message);
         }
         let Some(relations) = state.known_relations_mut() else { return };
         if let Some(via) = via {

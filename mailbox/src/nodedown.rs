@@ -74,6 +74,16 @@ impl Nodes {
             inner.subscribers.remove(process.key());
         }
     }
+
+    /// How many processes monitor all nodes.
+    pub(crate) fn subscribed(&self) -> usize {
+        self.inner.lock().subscribers.len()
+    }
+
+    /// The connections that are up.
+    pub(crate) fn connected(&self) -> Vec<Connection> {
+        self.inner.lock().up.values().map(|(connection, _)| connection.clone()).collect()
+    }
 }
 
 impl Runtime {
@@ -152,6 +162,16 @@ fn subscribers(inner: &Inner) -> Vec<Number> {
 }
 
 impl Cell {
+    /// `net_kernel:monitor_nodes/1`.
+    pub(crate) fn monitor_nodes(&self, on: bool) {
+        if on && self.is_doomed() {
+            return;
+        }
+        // Its end takes back what this says.
+        self.lock().relations_mut().monitors_nodes = on;
+        self.runtime().nodes_board().subscribe(self.number(), on);
+    }
+
     /// `monitor_node/2`. A node that cannot be connected to is down at once.
     pub(crate) fn monitor_node(&self, node: &Atom, on: bool) {
         if node == self.runtime().ids().node() || self.is_doomed() {

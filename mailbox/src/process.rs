@@ -371,7 +371,7 @@ impl Process {
 
     /// Asks for `{nodeup, Node}` and `{nodedown, Node}` of every node that comes and goes (`net_kernel:monitor_nodes/1`).
     pub fn monitor_nodes(&self, on: bool) {
-        self.runtime().nodes_board().subscribe(self.cell().number(), on && !self.is_exiting());
+        self.cell().monitor_nodes(on);
     }
 
     /// Asks a process by `gen_server`'s call protocol, and gives back what the answer will carry: monitors it with an alias,

@@ -96,16 +96,22 @@ impl Runtime {
         message: &mut Message,
         priority: bool,
     ) {
-        let accepted =
-            self.table().with(owner, |cell| cell.accept_through(number, message, priority));
-        let Some((monitor, sleeper)) = accepted else { return };
-        match (monitor, from) {
-            // Who replies is nearly always who was watched.
-            (Some(monitor), Some(from)) if monitor.is_of(from.number()) => from.unwatch(number),
-            (Some(monitor), _) => self.tell_demonitored(owner, number, monitor),
-            (None, _) => {}
+        let monitor = self.table().with(owner, |cell| {
+            let (monitor, sleeper) = cell.accept_through(number, message, priority);
+            // Who replies is nearly always who was watched. It forgets that before the other one runs.
+            let elsewhere = match (monitor, from) {
+                (Some(monitor), Some(from)) if monitor.is_of(from.number()) => {
+                    from.unwatch(number);
+                    None
+                }
+                (monitor, _) => monitor,
+            };
+            sleeper.wake();
+            elsewhere
+        });
+        if let Some(monitor) = monitor.flatten() {
+            self.tell_demonitored(owner, number, monitor);
         }
-        sleeper.wake();
     }
 
     #[cold]

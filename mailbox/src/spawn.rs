@@ -427,7 +427,7 @@ impl<F: Future<Output: IntoExit>> Future for Task<F> {
         let mut this = self.project();
         if !*this.met {
             *this.met = true;
-            this.cell.lock().set_task_waker(cx.waker());
+            this.cell.set_waker(cx.waker());
         }
         let ended = if this.cell.is_doomed() {
             // The reason is known already; this one does not count.

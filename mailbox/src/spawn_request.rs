@@ -70,6 +70,10 @@ impl Replying {
 }
 
 impl PendingSpawns {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn over(&self, connection: &Connection) -> Vec<RefNumber> {
         self.0
             .iter()

@@ -27,6 +27,10 @@ const FARTHEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 pub(crate) struct Timers(Few<()>);
 
 impl Timers {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn take(&mut self) -> impl Iterator<Item = RefNumber> + use<> {
         self.0.take().into_iter().map(|(number, ())| number)
     }

@@ -15,6 +15,8 @@
 mod abandoned;
 #[path = "../../src/alias.rs"]
 mod alias;
+#[path = "../../src/asking.rs"]
+mod asking;
 #[path = "../../src/call.rs"]
 mod call;
 #[path = "../../src/call_answer.rs"]
@@ -29,6 +31,7 @@ mod call_parts;
 mod call_request;
 #[path = "../../src/caller.rs"]
 mod caller;
+mod calls;
 #[path = "../../src/cell.rs"]
 mod cell;
 #[path = "../../src/child.rs"]
@@ -45,6 +48,7 @@ mod exit;
 mod exit_signal;
 #[path = "../../src/few.rs"]
 mod few;
+mod heaps;
 #[path = "../../src/ids.rs"]
 mod ids;
 #[path = "../../src/link.rs"]
@@ -109,6 +113,8 @@ mod sync;
 mod sys;
 #[path = "../../src/table.rs"]
 mod table;
+#[path = "../../src/ties.rs"]
+mod ties;
 #[path = "../../src/timer.rs"]
 mod timer;
 #[path = "../../src/trace.rs"]
@@ -141,3 +147,4 @@ pub use spawn_request::{SpawnRequestOptions, SpawnService, Start};
 pub use stats::Stats;
 pub use supervisor::{AutoShutdown, Strategy, Supervisor};
 pub use supervisor_handle::{ChildCount, ChildError, ChildInfo, ChildState, Supervision};
+pub use ties::Ties;

@@ -21,20 +21,20 @@ use crate::signal::Signal;
 /// take some seconds.
 const ORDERS: usize = 500;
 
-fn check(scenario: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn check(scenario: impl Fn() + Send + Sync + 'static) {
     let orders = std::env::var("INTERLEAVINGS").ok().and_then(|number| number.parse().ok());
     shuttle::check_random(scenario, orders.unwrap_or(ORDERS));
 }
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     Runtime::new("rust@host".into_atom(), 1)
 }
 
-fn attach(runtime: &Runtime) -> Process {
+pub(crate) fn attach(runtime: &Runtime) -> Process {
     runtime.attach().unwrap()
 }
 
-fn drain(process: &mut Process) -> Vec<Received> {
+pub(crate) fn drain(process: &mut Process) -> Vec<Received> {
     std::iter::from_fn(|| process.try_receive().ok().flatten()).collect()
 }
 
@@ -384,68 +384,5 @@ fn a_process_that_ends_while_the_connection_is_lost_is_forgotten_by_it() {
         losing.join().unwrap();
         assert_eq!(via.load(), (0, 0));
         assert_eq!(runtime.stats().processes, 0);
-    });
-}
-
-#[test]
-fn a_request_that_meets_the_end_of_its_server_is_answered_by_one_down() {
-    check(|| {
-        let runtime = runtime();
-        let (mut client, server) = (attach(&runtime), attach(&runtime));
-        let pid = server.pid();
-        let ending = thread::spawn(move || drop(server));
-        let tag = client.request(&pid, Term::from(1).into());
-        ending.join().unwrap();
-        let answered = client.answer_now(&mut |theirs| (*theirs == tag).then_some(()));
-        assert!(matches!(
-            answered.map(|answered| answered.answer),
-            Some(crate::receive::Answer::Down(_))
-        ));
-        assert!(drain(&mut client).is_empty());
-        let relations = client.cell().lock();
-        let left = relations
-            .relations()
-            .map(|relations| (relations.monitors.len(), relations.aliases.len()));
-        assert_eq!(left, Some((0, 0)));
-    });
-}
-
-#[test]
-fn a_reply_reaches_a_client_that_goes_to_sleep_for_it() {
-    check(|| {
-        let runtime = runtime();
-        let (mut client, mut server) = (attach(&runtime), attach(&runtime));
-        let pid = server.pid();
-        let serving = thread::spawn(move || {
-            block_on(async {
-                for _ in 0..2 {
-                    let call = server
-                        .receive::<crate::payload::Payload>()
-                        .await
-                        .unwrap()
-                        .into_call()
-                        .unwrap();
-                    let reply =
-                        crate::payload::ReplyMessage { tag: call.tag.clone(), value: call.request };
-                    server.send_payload(call.tag, crate::payload::Payload::reply(reply));
-                }
-            });
-        });
-        // Passed over, and still there afterwards.
-        client.send(client.pid(), 7_i64);
-        block_on(async {
-            for number in 0..2_i64 {
-                let tag = client.request(&pid, Term::from(number).into());
-                match client.answer(&tag, None).await {
-                    Ok(Some(crate::receive::Answer::Reply(reply))) => {
-                        assert_eq!(reply.read::<i64>().ok(), Some(number))
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
-        });
-        serving.join().unwrap();
-        assert_eq!(client.mailbox_len(), 1);
-        assert_eq!(drain(&mut client).len(), 1);
     });
 }
