@@ -15,11 +15,38 @@ pub const SEGMENT: usize = 256;
 /// Most atoms that one header can refer to.
 pub const MAX_ATOMS: usize = 255;
 
+/// Which of a cache's atoms is in which slot. A connection uses some tens of the 2,048 slots, all over them: so the atoms stand
+/// side by side elsewhere, and a slot that is empty costs two bytes, or none in a segment that is not used.
+#[derive(Debug, Default, Clone, PartialEq)]
+struct Index {
+    /// One more than the number of the slot's atom; 0 for an empty slot.
+    segments: [Option<Box<[u16; SEGMENT]>>; SLOTS / SEGMENT],
+}
+
+impl Index {
+    fn get(&self, slot: usize) -> Option<usize> {
+        let segment = self.segments.get(slot / SEGMENT)?.as_ref()?;
+        usize::from(*segment.get(slot % SEGMENT)?).checked_sub(1)
+    }
+
+    /// Points a slot to an atom, or to none; whether there is such a slot.
+    fn set(&mut self, slot: usize, number: Option<usize>) -> bool {
+        let Some(segment) = self.segments.get_mut(slot / SEGMENT) else { return false };
+        let segment = segment.get_or_insert_with(|| Box::new([0; SEGMENT]));
+        let number = number.and_then(|number| u16::try_from(number + 1).ok());
+        if let Some(place) = segment.get_mut(slot % SEGMENT) {
+            *place = number.unwrap_or(0);
+        }
+        true
+    }
+}
+
 /// What the peer has put into its cache.
 #[derive(Debug, Default)]
 pub struct Inbound {
-    /// Segments come into being when the peer first uses them.
-    segments: [Vec<Option<Atom>>; SLOTS / SEGMENT],
+    index: Index,
+    /// No more of them than slots: who comes into a slot takes the place of the one before.
+    atoms: Vec<Atom>,
     /// The last headers without a new atom: messages of one kind have the same, and share the atoms it means.
     recent: [Recent; RECENT],
 }
@@ -38,7 +65,7 @@ impl Inbound {
     /// The atom in a slot.
     #[must_use]
     pub fn get(&self, slot: usize) -> Option<&Atom> {
-        self.segments.get(slot / SEGMENT)?.get(slot % SEGMENT)?.as_ref()
+        self.atoms.get(self.index.get(slot)?)
     }
 
     /// What these references meant the last time, if that was not long ago and holds still.
@@ -61,10 +88,12 @@ impl Inbound {
         for recent in &mut self.recent {
             recent.atoms = None;
         }
-        if let Some(segment) = self.segments.get_mut(slot / SEGMENT) {
-            segment.resize(SEGMENT, None);
-            if let Some(place) = segment.get_mut(slot % SEGMENT) {
-                *place = Some(atom);
+        match self.index.get(slot).and_then(|number| self.atoms.get_mut(number)) {
+            Some(place) => *place = atom,
+            None => {
+                if self.index.set(slot, Some(self.atoms.len())) {
+                    self.atoms.push(atom);
+                }
             }
         }
     }
@@ -83,14 +112,21 @@ fn place(references: &[u8]) -> usize {
 /// else: a peer that chooses them can make our cache useless to itself, no more.
 #[derive(Debug)]
 pub struct Outbound {
-    slots: Vec<Option<Atom>>,
-    /// Part of the hash of each slot's atom: names are compared only where it agrees.
-    tags: Vec<u32>,
-    /// Position in the header under way, by slot; [`UNUSED`] for slots it does not refer to.
-    positions: Vec<u8>,
+    index: Index,
+    atoms: Vec<Cached>,
     header: Vec<HeaderAtom>,
-    /// What stood in the slots taken for the message under way.
-    displaced: Vec<(u16, Option<Atom>, u32)>,
+    /// The slots taken for the message under way, in this order, and what stood in them.
+    displaced: Vec<(u16, Option<Cached>)>,
+}
+
+/// An atom in a slot of ours.
+#[derive(Debug, Clone, PartialEq)]
+struct Cached {
+    atom: Atom,
+    /// Part of its hash: names are compared only where it agrees.
+    tag: u32,
+    /// Its position in the header under way, or [`UNUSED`].
+    position: u8,
 }
 
 /// No position: there are 255, 0 to 254.
@@ -116,9 +152,8 @@ impl Outbound {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            slots: Vec::new(),
-            tags: Vec::new(),
-            positions: Vec::new(),
+            index: Index::default(),
+            atoms: Vec::new(),
             header: Vec::new(),
             displaced: Vec::new(),
         }
@@ -126,21 +161,40 @@ impl Outbound {
 
     /// Begins a message. What was chosen for the one before stays in the cache.
     pub fn begin(&mut self) {
-        for atom in self.header.drain(..) {
-            if let Some(position) = self.positions.get_mut(usize::from(atom.slot)) {
-                *position = UNUSED;
+        self.begin_header();
+        self.displaced.clear();
+    }
+
+    fn begin_header(&mut self) {
+        for HeaderAtom { slot, .. } in self.header.drain(..) {
+            if let Some(number) = self.index.get(usize::from(slot))
+                && let Some(cached) = self.atoms.get_mut(number)
+            {
+                cached.position = UNUSED;
             }
         }
-        self.displaced.clear();
     }
 
     /// Takes back what was chosen since [`Outbound::begin`]: the message will not be sent, so the peer must not be
     /// expected to know its atoms.
     pub fn abandon(&mut self) {
-        for (slot, atom, tag) in std::mem::take(&mut self.displaced).into_iter().rev() {
-            self.displace(slot, atom, tag);
+        self.begin_header();
+        for (slot, before) in std::mem::take(&mut self.displaced).into_iter().rev() {
+            let slot = usize::from(slot);
+            match (before, self.index.get(slot)) {
+                (Some(before), Some(number)) => {
+                    if let Some(cached) = self.atoms.get_mut(number) {
+                        *cached = before;
+                    }
+                }
+                // Taken back in reverse, the atom of a slot that was empty is the last one.
+                (None, Some(_)) => {
+                    self.atoms.pop();
+                    self.index.set(slot, None);
+                }
+                (_, None) => {}
+            }
         }
-        self.begin();
     }
 
     /// How an atom of the message under way goes out.
@@ -153,44 +207,51 @@ impl Outbound {
         let hash = hash(name);
         let candidates = candidates(hash);
         for slot in candidates {
-            if self.tag(slot) == tag(hash)
-                && self.at(slot).is_some_and(|atom| atom.as_str().as_bytes() == name)
+            if let Some(number) = self.index.get(usize::from(slot))
+                && let Some(cached) = self.atoms.get_mut(number)
+                && cached.tag == tag(hash)
+                && cached.atom.as_str().as_bytes() == name
             {
-                return Some(self.refer(slot, false));
+                if cached.position != UNUSED {
+                    return Some(AtomForm::CacheRef(cached.position));
+                }
+                return Some(refer(&mut self.header, cached, slot, false));
             }
         }
         let atom = Atom::new(std::str::from_utf8(name).ok()?).ok()?;
         if self.header.len() >= MAX_ATOMS {
             return Some(AtomForm::Spelled);
         }
-        if self.slots.is_empty() {
-            self.slots.resize(SLOTS, None);
-            self.tags.resize(SLOTS, 0);
-            self.positions.resize(SLOTS, UNUSED);
-        }
         // An empty slot before one that has to be taken from another atom; never one this message refers to.
         let free = candidates.into_iter().find(|&slot| self.at(slot).is_none());
-        let taken = candidates.into_iter().find(|&slot| self.position(slot) == UNUSED);
-        Some(match free.or(taken) {
-            Some(slot) => {
-                self.displace(slot, Some(atom), tag(hash));
-                self.refer(slot, true)
-            }
-            None => AtomForm::Spelled,
-        })
+        let taken = || {
+            let unused =
+                |slot: &u16| self.at(*slot).is_some_and(|cached| cached.position == UNUSED);
+            candidates.into_iter().find(unused)
+        };
+        let Some(slot) = free.or_else(taken) else { return Some(AtomForm::Spelled) };
+        let mut cached = Cached { atom, tag: tag(hash), position: UNUSED };
+        let form = refer(&mut self.header, &mut cached, slot, true);
+        self.put(slot, cached);
+        Some(form)
     }
 
-    fn displace(&mut self, slot: u16, atom: Option<Atom>, tag: u32) {
-        let slot_ = usize::from(slot);
-        if let (Some(place), Some(tags)) = (self.slots.get_mut(slot_), self.tags.get_mut(slot_)) {
-            let before = (std::mem::replace(place, atom), std::mem::replace(tags, tag));
-            self.displaced.push((slot, before.0, before.1));
-        }
+    fn put(&mut self, slot: u16, cached: Cached) {
+        let number = self.index.get(usize::from(slot));
+        let before = match number.and_then(|number| self.atoms.get_mut(number)) {
+            Some(place) => Some(std::mem::replace(place, cached)),
+            None => {
+                self.index.set(usize::from(slot), Some(self.atoms.len()));
+                self.atoms.push(cached);
+                None
+            }
+        };
+        self.displaced.push((slot, before));
     }
 
     /// The atoms that the message under way refers to, in the order of their positions.
     pub fn header(&self) -> impl ExactSizeIterator<Item = (HeaderAtom, &str)> {
-        self.header.iter().map(|&atom| (atom, self.at(atom.slot).map_or("", Atom::as_str)))
+        self.header.iter().map(|&atom| (atom, self.at(atom.slot).map_or("", |cached| cached.atom.as_str())))
     }
 
     /// The same without their names.
@@ -199,33 +260,20 @@ impl Outbound {
         &self.header
     }
 
-    fn refer(&mut self, slot: u16, new: bool) -> AtomForm {
-        let position = self.position(slot);
-        if position != UNUSED {
-            return AtomForm::CacheRef(position);
+    fn at(&self, slot: u16) -> Option<&Cached> {
+        self.atoms.get(self.index.get(usize::from(slot))?)
+    }
+}
+
+/// Gives an atom that the header does not refer to yet its position there.
+fn refer(header: &mut Vec<HeaderAtom>, cached: &mut Cached, slot: u16, new: bool) -> AtomForm {
+    match u8::try_from(header.len()) {
+        Ok(position) if position != UNUSED => {
+            header.push(HeaderAtom { slot, new });
+            cached.position = position;
+            AtomForm::CacheRef(position)
         }
-        match u8::try_from(self.header.len()) {
-            Ok(position) if position != UNUSED => {
-                self.header.push(HeaderAtom { slot, new });
-                if let Some(place) = self.positions.get_mut(usize::from(slot)) {
-                    *place = position;
-                }
-                AtomForm::CacheRef(position)
-            }
-            _ => AtomForm::Spelled,
-        }
-    }
-
-    fn at(&self, slot: u16) -> Option<&Atom> {
-        self.slots.get(usize::from(slot))?.as_ref()
-    }
-
-    fn tag(&self, slot: u16) -> u32 {
-        self.tags.get(usize::from(slot)).copied().unwrap_or(0)
-    }
-
-    fn position(&self, slot: u16) -> u8 {
-        self.positions.get(usize::from(slot)).copied().unwrap_or(UNUSED)
+        _ => AtomForm::Spelled,
     }
 }
 
@@ -318,13 +366,15 @@ mod tests {
         let mut cache = Outbound::new();
         cache.begin();
         choose(&mut cache, "known");
-        let before = cache.slots.clone();
+        cache.begin();
+        let before = (cache.index.clone(), cache.atoms.clone());
         cache.begin();
         for i in 0..2000 {
             choose(&mut cache, &format!("atom_{i}"));
         }
         cache.abandon();
-        assert_eq!(cache.slots, before);
+        let used = |index: &Index| (0..SLOTS).filter_map(|slot| index.get(slot)).collect::<Vec<_>>();
+        assert_eq!((used(&cache.index), &cache.atoms), (used(&before.0), &before.1));
         assert_eq!(choose(&mut cache, "known"), AtomForm::CacheRef(0));
         assert!(!cache.header[0].new);
     }
