@@ -18,9 +18,13 @@ compare(Places, Scripts) ->
     Seed = terms:seed(),
     [begin
          Script = [step() || _ <- lists:seq(1, 40)],
-         Right = play([here, here, here, here], Script),
-         Got = play(Places, Script),
-         first_difference(Seed, N, Script, Right, Got)
+         Once = fun(Patience) ->
+                        put(patience, Patience),
+                        Right = play([here, here, here, here], Script),
+                        first_difference(Seed, N, Script, Right, play(Places, Script))
+                end,
+         %% What the end of a process brings about is waited for by time; a busy machine, the BEAM on it too, may need more.
+         try Once(80) catch throw:{check_failed, _, _} -> Once(800) end
      end || N <- lists:seq(1, Scripts)],
     ok.
 
@@ -44,7 +48,9 @@ one_of(List) -> lists:nth(rand:uniform(length(List)), List).
 
 %% What each of the four received after each step, and who ended and why.
 play(Places, Script) ->
+    Patience = get(patience),
     {Pid, Ref} = spawn_monitor(fun() ->
+                                       put(patience, Patience),
                                        State = lists:foldl(fun(I, S) -> born(I, S) end,
                                                            #{places => Places, who => #{}, known => #{}, refs => [], watched => #{}}, [1, 2, 3, 4]),
                                        {Outcomes, Last} = lists:mapfoldl(fun played/2, State, Script),
@@ -54,7 +60,7 @@ play(Places, Script) ->
     receive
         {'DOWN', Ref, process, Pid, {outcomes, Outcomes}} -> Outcomes;
         {'DOWN', Ref, process, Pid, Reason} -> check:fail(0, "with puppets at ~0p: ~0p", [Places, Reason])
-    after 35000 -> exit(Pid, kill), check:fail(0, "with puppets at ~0p it hangs", [Places])
+    after 35000 + 200 * Patience -> exit(Pid, kill), check:fail(0, "with puppets at ~0p it hangs", [Places])
     end.
 
 born(I, #{places := Places, who := Who, known := Known, watched := Watched} = State) ->
@@ -72,7 +78,7 @@ played({I, Step}, State0) ->
     case Ends of
         [] -> ok;
         %% The signals of one that ended have no fence: time for them, and for what they bring about.
-        _ -> timer:sleep(80)
+        _ -> timer:sleep(get(patience))
     end,
     {More, State3} = later_ends(Ends, State2),
     settle(State3),
@@ -85,11 +91,11 @@ later_ends([], State) -> {[], State};
 later_ends(Ends, State) ->
     case ends(State, []) of
         {[], Same} -> {Ends, Same};
-        {New, Next} -> timer:sleep(80), later_ends(Ends ++ New, Next)
+        {New, Next} -> timer:sleep(get(patience)), later_ends(Ends ++ New, Next)
     end.
 
 act(P, _, die, State) -> tell(P, {exit, {died, of_itself}}), wait_end(P, State);
-act(P, I, {exit, I, Reason}, State) -> tell(P, {exit, P, Reason}), timer:sleep(30), {told, State};
+act(P, I, {exit, I, Reason}, State) -> tell(P, {exit, P, Reason}), timer:sleep(get(patience) div 2), {told, State};
 act(P, _, {exit, J, Reason}, State) -> {do(P, {exit, pid(J, State), Reason}), State};
 act(P, _, {Op, J}, State) when Op =:= link; Op =:= unlink -> {do(P, {Op, pid(J, State)}), State};
 act(P, _, {monitor, J}, State) -> remember(do(P, {monitor, pid(J, State)}), State);

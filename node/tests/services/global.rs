@@ -219,3 +219,50 @@ async fn overlapping(mut scene: Scene) -> Result<()> {
     ensure!(!node.nodes(Nodes::Visible).contains(&a));
     Ok(())
 }
+
+on_every_release!(meetings_in_haste_end_in_one_partition, in_haste);
+
+/// A connection that comes and goes, and words of meetings that are over: whoever greets whom first, in the end both know all.
+async fn in_haste(mut scene: Scene) -> Result<()> {
+    let there = beam(&mut scene, "middle")?;
+    let watcher = rust(&scene, "watcher@localhost").await?;
+    let version = async |of: &Atom| -> Result<i64> {
+        Ok(watcher.call(("global_name_server", of), term!('get_protocol_version)).await?)
+    };
+    // One that is greater than the BEAM node, and one that is smaller and locks first.
+    for own in ["a@localhost", "z@localhost"] {
+        let node = visible(&scene, own).await?;
+        let us = name(&node);
+        assert_eq!(version(&us).await?, version(&there).await?);
+        let ours = node.attach()?;
+        ensure!(node.global().register(own, &ours.pid()).await?);
+        for round in 0..15 {
+            ensure!(node.connect(&there).await);
+            if round % 5 == 0 {
+                let late = term!({cancel_connect, &there, (round / 5)});
+                watcher.attach()?.send(("global_name_server", &us), late);
+                let late = term!({init_connect_ack, &there, 1, 1});
+                watcher.attach()?.send(("global_name_server", &us), late);
+            }
+            tokio::time::sleep(Duration::from_millis(round * 3)).await;
+            if round % 2 == 0 {
+                node.disconnect(&there);
+            } else {
+                let _: bool = watcher.erpc(&there, "erlang", "disconnect_node", (&us,)).await?;
+            }
+        }
+        becomes("connected for good", || async { Ok(node.connect(&there).await) }).await?;
+        beam_knows(&watcher, &there, own, Some(&ours.pid())).await?;
+        let theirs: Pid = watcher.erpc(&there, "erlang", "whereis", (term!('init),)).await?;
+        let in_the_middle = format!("of the BEAM for {own}");
+        let registered: Term = watcher
+            .erpc(&there, "global", "register_name", (in_the_middle.as_str(), &theirs))
+            .await?;
+        assert_eq!(registered, term!('yes));
+        knows(&node, &in_the_middle, Some(&theirs)).await?;
+        let _: Term =
+            watcher.erpc(&there, "global", "unregister_name", (in_the_middle.as_str(),)).await?;
+        node.stop().await;
+    }
+    Ok(())
+}

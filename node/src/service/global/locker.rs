@@ -64,105 +64,144 @@ pub(super) async fn run(mut process: Process) -> Exit {
     loop {
         let message: Term = process.receive().await?;
         let Some(wanted) = Wanted::of(&message) else { continue };
-        match wanted.begins {
-            None => second(&mut process, wanted).await?,
-            Some(tag) => first(&mut process, wanted, tag).await?,
+        if wanted.begins {
+            first(&mut process, wanted).await?;
+        } else {
+            second(&mut process, wanted).await?;
         }
     }
 }
 
 /// The other has locked.
 async fn second(process: &mut Process, wanted: Wanted) -> Result<(), Reason> {
-    let set = set(process, &wanted.id, &wanted.nodes).await?;
-    wanted.say(process, set);
-    if set {
-        wanted.hold(process).await?;
+    if set(process, &wanted.id, &wanted.nodes).await? {
+        wanted.say(process, true);
+        return wanted.hold(process).await;
     }
+    // First our server, so that it is ready for the other's next attempt.
+    wanted.give_up(process);
+    wanted.say(process, false);
     Ok(())
+}
+
+/// What comes of having locked first.
+enum Answer {
+    Locked,
+    NotLocked,
+    /// The meeting is over before it began.
+    Over,
 }
 
 /// The other has not locked yet.
-async fn first(process: &mut Process, wanted: Wanted, tag: i64) -> Result<(), Reason> {
-    let Wanted { server, node, id, nodes, .. } = &wanted;
-    if set(process, id, nodes).await? {
-        wanted.say(process, true);
-        let answer = process.receive_match(|message| {
-            let answer = message.as_tuple().filter(|answer| answer.len() == 3)?;
-            if answer.get(1)?.as_atom()? != *node.as_str() {
-                return None;
-            }
-            match answer.get(0)? {
-                word if word.is_atom("lock_set") => answer.get(2)?.as_bool(),
-                // The meeting is over before it began.
-                word if word.is_atom("cancel") => Some(false),
-                _ => None,
-            }
-        });
-        if answer.await? {
-            return wanted.hold(process).await;
-        }
-        delete(process, id, nodes).await?;
+async fn first(process: &mut Process, wanted: Wanted) -> Result<(), Reason> {
+    if !set(process, &wanted.id, &wanted.nodes).await? {
+        wanted.give_up(process);
+        return Ok(());
     }
-    process.send(server, term!({not_locked, node, tag}));
+    wanted.say(process, true);
+    let answer = process.receive_match(|message| wanted.answer(message)).await?;
+    if matches!(answer, Answer::Locked) {
+        return wanted.hold(process).await;
+    }
+    delete(process, &wanted.id, &wanted.nodes).await?;
+    if matches!(answer, Answer::NotLocked) {
+        wanted.give_up(process);
+    }
     Ok(())
 }
 
-/// `{lock, Server, Node, Id, Known}` of the server, or `{begin, Server, Node, Id, Known, Tag}`.
+/// `{lock, Server, Node, Id, Known, Tag, TheirTag}` of the server, or the same with `begin`.
 struct Wanted {
+    begins: bool,
     server: Pid,
     node: Atom,
     id: Term,
     nodes: Vec<Atom>,
     known: Term,
-    /// The tag of the meeting, if we are to lock first.
-    begins: Option<i64>,
+    /// The meeting that it is for, by our server's tag and by theirs, if their version has one here.
+    tag: i64,
+    their_tag: Option<Term>,
 }
 
 impl Wanted {
     fn of(message: &Term) -> Option<Self> {
-        let parts = message.as_tuple()?;
-        let begins = match (parts.get(0)?, parts.len()) {
-            (word, 5) if word.is_atom("lock") => None,
-            (word, 6) if word.is_atom("begin") => Some(parts.get(5)?.as_i64()?),
-            _ => return None,
-        };
+        let parts = message.as_tuple().filter(|parts| parts.len() == 7)?;
+        let word = parts.get(0)?;
+        let begins = word.is_atom("begin");
+        if !begins && !word.is_atom("lock") {
+            return None;
+        }
         let known = parts.get(4)?;
         let server = parts.get(1)?.as_pid()?;
         let mut nodes = vec![server.node().clone()];
-        nodes.extend(super::nodes(known));
+        nodes.extend(known.as_list()?.iter().filter_map(|node| Some(node.as_atom()?.to_atom())));
         let node = parts.get(2)?.as_atom()?.to_atom();
-        if begins.is_some() && !nodes.contains(&node) {
+        if begins && !nodes.contains(&node) {
             // One node of the other partition: nobody there can lock it without coming to terms with us.
             nodes.push(node.clone());
         }
+        let their_tag = parts.get(6)?;
         Some(Self {
+            begins,
             server,
             node,
             id: parts.get(3)?.to_term(),
             nodes,
             known: known.to_term(),
-            begins,
+            tag: parts.get(5)?.as_i64()?,
+            their_tag: (!their_tag.is_atom("none")).then(|| their_tag.to_term()),
         })
     }
 
-    /// Tells the other locker whether our lock is set.
+    /// Tells the other locker, by way of its server, whether our lock is set.
     fn say(&self, process: &Process, set: bool) {
-        let lock_set = term!({lock_set, process.pid(), set, &self.known});
+        let (locker, known) = (process.pid(), &self.known);
+        let lock_set = match &self.their_tag {
+            Some(tag) => term!({lock_set, locker, set, known, tag}),
+            None => term!({lock_set, locker, set, known}),
+        };
         process.send((SERVER, &self.node), cast(lock_set));
+    }
+
+    fn give_up(&self, process: &Process) {
+        process.send(&self.server, term!({not_locked, &self.node, self.tag}));
+    }
+
+    /// What the other locker says to our lock.
+    fn answer(&self, message: &Term) -> Option<Answer> {
+        if self.last_words(message).is_some() {
+            return Some(Answer::Over);
+        }
+        let parts = message.as_tuple().filter(|parts| parts.len() == 4)?;
+        if !parts.get(0)?.is_atom("lock_set") {
+            return None;
+        }
+        let set = match parts.get(1)?.as_pid() {
+            // Of the locker itself, which knows nothing of the meeting: with its known nodes at the end (`the_locker_message`).
+            Some(theirs) => (*theirs.node() == self.node).then(|| parts.get(2)?.as_bool())??,
+            None => {
+                let ours = parts.get(1)?.as_atom()? == *self.node.as_str()
+                    && parts.get(2)?.as_i64()? == self.tag;
+                ours.then(|| parts.get(3)?.as_bool())??
+            }
+        };
+        Some(if set { Answer::Locked } else { Answer::NotLocked })
+    }
+
+    /// `{cancel, Node, Tag, Words}` of our server: the meeting is over.
+    fn last_words(&self, message: &Term) -> Option<Term> {
+        let parts = message.as_tuple().filter(|parts| parts.len() == 4)?;
+        let ours = parts.get(0)?.is_atom("cancel")
+            && parts.get(1)?.as_atom()? == *self.node.as_str()
+            && parts.get(2)?.as_i64()? == self.tag;
+        ours.then(|| parts.get(3).map(Term::from))?
     }
 
     /// Both locks are set: until the server has done what is to be done.
     async fn hold(&self, process: &mut Process) -> Result<(), Reason> {
         let Self { server, node, id, nodes, .. } = self;
-        process.send(server, term!({locked, node, id}));
-        let last_words = process
-            .receive_match(|message| {
-                let words = message.as_tuple().filter(|words| words.len() == 3)?;
-                let ours =
-                    words.get(0)?.is_atom("cancel") && words.get(1)?.as_atom()? == *node.as_str();
-                ours.then(|| words.get(2).map(Term::from))?
-            })
-            .await?;
+        process.send(server, term!({locked, node, self.tag, id}));
+        let last_words = process.receive_match(|message| self.last_words(message)).await?;
         // Before the lock goes: who gets it next finds everybody told.
         if last_words.as_tuple().is_some() {
             let told = |other: &&Atom| *other != process.runtime().node() && *other != node;

@@ -107,13 +107,13 @@ impl Server {
     }
 
     fn tell_all(&self, process: &Process, message: &Term, but: &Atom) {
-        for node in self.known.iter().filter(|node| *node != but) {
+        for node in self.known.nodes().chain(self.meets()).filter(|node| *node != but) {
             self.send(process, node, message.clone());
         }
     }
 
     /// Connects to nobody.
-    fn send(&self, process: &Process, node: &Atom, message: Term) {
+    pub(super) fn send(&self, process: &Process, node: &Atom, message: Term) {
         if process.runtime().nodes(Nodes::Connected).contains(node) {
             process.send((SERVER, node), message);
         }

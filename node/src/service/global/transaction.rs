@@ -71,7 +71,10 @@ async fn lock(process: &mut Process, id: &Term) -> Result<Vec<Atom>, CallError> 
 
 async fn known(process: &mut Process) -> Result<Vec<Atom>, CallError> {
     let known = process.call::<Term>(SERVER, term!('get_known)).await?;
-    Ok(super::nodes(known.root()))
+    Ok(known
+        .as_list()
+        .map(|nodes| nodes.iter().filter_map(|node| Some(node.as_atom()?.to_atom())).collect())
+        .unwrap_or_default())
 }
 
 /// As `global` does: longer each time up to 8 s, by chance, so that two who want the lock do not meet again.
