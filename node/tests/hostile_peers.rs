@@ -360,3 +360,29 @@ async fn tcp_listens_where_it_is_told_and_says_so() -> Result<()> {
     drop(peer);
     Ok(())
 }
+
+/// A new connection may be there before the end of the old one is seen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_comes_back_at_once_is_down_before_it_is_up_again() -> Result<()> {
+    const TIMES: usize = 60;
+    let memory = Memory::default();
+    let node = in_memory(&memory).await?;
+    let mut watcher = node.attach()?;
+    watcher.monitor_nodes(true);
+    let mut kept = Vec::new();
+    for _ in 0..TIMES {
+        // It says of the old connection, which it still has, that it is dead.
+        kept.push(call(&memory, &node, "restless@here").await?);
+    }
+    for time in 0..TIMES {
+        for wanted in ["nodeup", "nodedown"].into_iter().take(if time + 1 < TIMES { 2 } else { 1 })
+        {
+            let (got, _): (Atom, Atom) = timeout(SOON, watcher.receive())
+                .await?
+                .map_err(|reason| anyhow::anyhow!("{reason}"))?;
+            ensure!(got == *wanted, "{got} where {wanted} is due, the {time}. time");
+        }
+    }
+    node.stop().await;
+    Ok(())
+}

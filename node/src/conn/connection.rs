@@ -1,8 +1,8 @@
 //! One connection that is up: what its tasks, its senders and the mailboxes of its messages share.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mailbox::{Origin, Runtime, Signal};
 use term::{Atom, DecodeError, Pid};
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     handle: Handle,
     unread: Unread,
     end: End,
+    /// The one to the same node before it, if its end was not told yet.
+    before: Mutex<Option<Arc<Connection>>>,
 }
 
 /// Bytes of messages that lie in mailboxes, read by nobody.
@@ -64,7 +66,18 @@ struct Unread {
 struct End {
     reason: OnceLock<DownReason>,
     decided: Notify,
-    over: watch::Sender<bool>,
+    so_far: watch::Sender<Progress>,
+}
+
+/// How far the end of a connection has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Progress {
+    #[default]
+    Pending,
+    /// Whoever has to know of it has been told, and nothing more comes over it.
+    Told,
+    /// Everything has been done that the end asks for.
+    Over,
 }
 
 impl Connection {
@@ -72,6 +85,7 @@ impl Connection {
         established: Established,
         carried: mailbox::Connection,
         dialled: bool,
+        before: Option<Arc<Self>>,
     ) -> Self {
         let Established {
             node,
@@ -99,6 +113,7 @@ impl Connection {
             handle,
             unread: Unread { most: bounds.unread, ..Unread::default() },
             end: End::default(),
+            before: Mutex::new(before),
         }
     }
 
@@ -154,15 +169,32 @@ impl Connection {
         }
     }
 
+    /// The runtime has been told of its end.
+    pub(crate) fn is_told(&self) {
+        self.end.so_far.send_replace(Progress::Told);
+    }
+
     /// Everything has been done that the end asks for.
     pub(crate) fn is_over(&self) {
-        self.end.over.send_replace(true);
+        self.end.so_far.send_replace(Progress::Over);
+    }
+
+    /// Completes when the runtime has been told of the end of the connection to the same node before this one.
+    pub(crate) async fn is_next(&self) {
+        let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(before) = before {
+            before.has_come_to(Progress::Told).await;
+        }
     }
 
     /// Completes when everything has been done that the end asks for.
     pub(crate) async fn over(&self) {
+        self.has_come_to(Progress::Over).await;
+    }
+
+    async fn has_come_to(&self, progress: Progress) {
         // The sender lives as long as `self`.
-        let _ = self.end.over.subscribe().wait_for(|over| *over).await;
+        let _ = self.end.so_far.subscribe().wait_for(|so_far| *so_far >= progress).await;
     }
 
     /// Why it ends, or ended.

@@ -202,6 +202,8 @@ async fn live(hub: Arc<Hub>, connection: Arc<Connection>, mut talk: Talk, ack: O
             Err(_) => connection.close(DownReason::SetupFailed("it does not read".to_owned())),
         }
     }
+    // First `nodedown` and all that ends with the old one, then `nodeup` and what comes over this.
+    connection.is_next().await;
     let (Channel { reader, writer, .. }, deframer) = talk.established(hub.config.limits.max_frame);
     tracing::info!(
         target: "cnode::conn",
@@ -218,6 +220,8 @@ async fn live(hub: Arc<Hub>, connection: Arc<Connection>, mut talk: Talk, ack: O
     hub.table.retire(&connection);
     stop_reading(reading).await;
     hub.runtime.node_down(&connection.carried);
+    connection.is_told();
+    hub.table.has_left(&connection);
     tracing::info!(target: "cnode::conn", node = %connection.node, reason = %connection.reason(), "disconnected");
     stop_writing(&connection, writing).await;
     connection.is_over();

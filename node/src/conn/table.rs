@@ -25,6 +25,8 @@ use crate::proto::handshake::acceptor::Decision;
 pub(crate) struct Table {
     own: Atom,
     slots: RwLock<HashMap<Atom, Slot>>,
+    /// The connections that were the last to leave their places, while their ends are still to be told.
+    leaving: Mutex<HashMap<Atom, Arc<Connection>>>,
     attempts: AtomicU64,
     /// Strangers whose handshake is under way, by the names that they go by: as many as the door lets in.
     callers: Mutex<HashMap<Atom, usize>>,
@@ -97,6 +99,7 @@ impl Table {
         Self {
             own,
             slots: RwLock::default(),
+            leaving: Mutex::default(),
             attempts: AtomicU64::new(0),
             callers: Mutex::default(),
             caller_gone: Notify::new(),
@@ -336,11 +339,12 @@ impl Table {
                     return Err(Unclaimed::Simultaneous);
                 }
                 old.close(DownReason::Replaced);
-                self.tell_down(old);
+                self.leaves(old);
                 (open(), Vec::new(), None)
             }
         };
-        let connection = Arc::new(Connection::new(established, carried, dialled.is_some()));
+        let before = self.left().get(&node).cloned();
+        let connection = Arc::new(Connection::new(established, carried, dialled.is_some(), before));
         for signal in waiting {
             // A queue that was within its bound fits; one that is refused is as lost as on a connection that ends.
             let _ = connection.send(signal);
@@ -373,7 +377,15 @@ impl Table {
             && matches!(slot.get(), Slot::Up(up) if Arc::ptr_eq(up, connection))
         {
             slot.remove();
-            self.tell_down(connection);
+            self.leaves(connection);
+        }
+    }
+
+    /// Its end has been told.
+    pub(crate) fn has_left(&self, connection: &Arc<Connection>) {
+        let mut leaving = self.left();
+        if leaving.get(&connection.node).is_some_and(|last| Arc::ptr_eq(last, connection)) {
+            leaving.remove(&connection.node);
         }
     }
 
@@ -405,7 +417,7 @@ impl Table {
             Slot::Pending(_) => Some(give_up(&mut slots, node, &reason.to_string())),
             Slot::Up(connection) => {
                 connection.close(reason);
-                self.tell_down(connection);
+                self.leaves(connection);
                 slots.remove(node);
                 Some(Task::Nothing)
             }
@@ -450,20 +462,25 @@ impl Table {
             && let Slot::Up(connection) = slot.get()
             && connection.is_closing()
         {
-            self.tell_down(connection);
+            self.leaves(connection);
             slot.remove();
         }
         slots.get_mut(node)
     }
 
     /// Called with the slot in hand, once, when a connection leaves it: so ups and downs of a node come in order.
-    fn tell_down(&self, connection: &Connection) {
+    fn leaves(&self, connection: &Arc<Connection>) {
+        self.left().insert(connection.node.clone(), connection.clone());
         let reason = connection.reason();
         self.events.tell(NodeEvent::Down {
             node: connection.node.clone(),
             kind: connection.kind,
             reason,
         });
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<Atom, Arc<Connection>>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<Atom, usize>> {
