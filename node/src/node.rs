@@ -14,6 +14,7 @@ use crate::conn::{self, ConnectError, ConnectionInfo, DownReason, Hub, NodeEvent
 use crate::epmd::{EpmdKind, Registration};
 use crate::error::StartError;
 use crate::name::NodeName;
+use crate::service::global;
 use crate::telemetry::Stats;
 
 /// A node of an Erlang cluster.
@@ -52,6 +53,7 @@ struct Leaf {
 
 impl Drop for Life {
     fn drop(&mut self) {
+        global::prepare_shutdown(&self.hub.runtime);
         self.hub.disconnect_all(&DownReason::Stopped);
         // Where blocking is not allowed a runtime must not be waited for.
         if let Some(own_runtime) = self.own_runtime.take() {
@@ -304,6 +306,7 @@ impl Node {
                 registration.withdraw().await;
             }
         }
+        global::prepare_shutdown(&self.hub.runtime);
         self.hub.close_all(DownReason::Stopped).await;
         self.life.stopped.send_replace(true);
     }

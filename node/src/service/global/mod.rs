@@ -12,7 +12,7 @@ mod transaction;
 
 use std::collections::HashMap;
 
-use mailbox::{Caller, Exit, Nodes, Process, Received};
+use mailbox::{Caller, Exit, Nodes, Payload, Process, Received, Runtime};
 use term::{Atom, Pid, Term, TermRef, term};
 
 use self::known::Known;
@@ -33,6 +33,11 @@ const VERSION: i64 = 8;
 /// `{'$gen_cast', Message}`.
 fn cast(message: Term) -> Term {
     Term::from((Atom::from_static("$gen_cast"), message))
+}
+
+/// Before the connections of a node that stops end one after the other: the losses are none to tell of.
+pub(crate) fn prepare_shutdown(runtime: &Runtime) {
+    runtime.send_payload(SERVER, Payload::from(term!({prepare_shutdown, 'nobody, 'nothing})));
 }
 
 struct Server {
@@ -170,6 +175,13 @@ impl Server {
                 let node = node.as_atom()?.to_atom();
                 self.session(&node, *tag)?;
                 self.restart(process, &node);
+                Some(())
+            }
+            [word, from, tag] if word.is_atom("prepare_shutdown") => {
+                self.losses.ignore();
+                if let Some(from) = from.as_pid() {
+                    process.send(from, (tag.to_term(), term!('ok)));
+                }
                 Some(())
             }
             [word, by, creation, number, lost] if word.is_atom("lost_connection") => {

@@ -32,6 +32,11 @@ impl Losses {
         Self { prevents_overlap, told: HashMap::new(), parting: HashSet::new(), number: 0 }
     }
 
+    /// From here on the node stops, and tells nobody of what it loses by that.
+    pub(super) fn ignore(&mut self) {
+        self.prevents_overlap = false;
+    }
+
     /// Whether it is news.
     fn remember(&mut self, by: &Atom, lost: &Atom, when: When) -> bool {
         if self.told.len() >= REMEMBERED {
