@@ -251,7 +251,9 @@ impl Outbound {
 
     /// The atoms that the message under way refers to, in the order of their positions.
     pub fn header(&self) -> impl ExactSizeIterator<Item = (HeaderAtom, &str)> {
-        self.header.iter().map(|&atom| (atom, self.at(atom.slot).map_or("", |cached| cached.atom.as_str())))
+        self.header
+            .iter()
+            .map(|&atom| (atom, self.at(atom.slot).map_or("", |cached| cached.atom.as_str())))
     }
 
     /// The same without their names.
@@ -373,7 +375,8 @@ mod tests {
             choose(&mut cache, &format!("atom_{i}"));
         }
         cache.abandon();
-        let used = |index: &Index| (0..SLOTS).filter_map(|slot| index.get(slot)).collect::<Vec<_>>();
+        let used =
+            |index: &Index| (0..SLOTS).filter_map(|slot| index.get(slot)).collect::<Vec<_>>();
         assert_eq!((used(&cache.index), &cache.atoms), (used(&before.0), &before.1));
         assert_eq!(choose(&mut cache, "known"), AtomForm::CacheRef(0));
         assert!(!cache.header[0].new);

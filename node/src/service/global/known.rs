@@ -59,3 +59,8 @@ pub(super) fn listed(list: TermRef<'_>) -> Vec<(Atom, i64)> {
     };
     list.as_list().map(|list| list.iter().filter_map(one).collect()).unwrap_or_default()
 }
+
+/// The same without their versions.
+pub(super) fn names(list: TermRef<'_>) -> Vec<Atom> {
+    listed(list).into_iter().map(|(name, _)| name).collect()
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mailbox::{CallError, Exit, Process, Reason};
 use term::{Atom, Pid, Term, term};
 
-use super::{SERVER, cast};
+use super::{SERVER, cast, known};
 
 /// For one round of questions. A node that does not answer is one without the lock, as one that is gone.
 const ANSWERS: Duration = Duration::from_secs(5);
@@ -134,7 +134,7 @@ impl Wanted {
         let known = parts.get(4)?;
         let server = parts.get(1)?.as_pid()?;
         let mut nodes = vec![server.node().clone()];
-        nodes.extend(known.as_list()?.iter().filter_map(|node| Some(node.as_atom()?.to_atom())));
+        nodes.extend(known::names(known));
         let node = parts.get(2)?.as_atom()?.to_atom();
         if begins && !nodes.contains(&node) {
             // One node of the other partition: nobody there can lock it without coming to terms with us.

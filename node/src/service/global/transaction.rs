@@ -5,7 +5,7 @@ use std::time::Duration;
 use mailbox::{CallError, Process, Received};
 use term::{Atom, Pid, Term, term};
 
-use super::{SERVER, locker};
+use super::{SERVER, known, locker};
 
 /// For one round of telling all nodes; who has not answered by then is gone, or will be told by those who remain.
 const ANSWERS: Duration = Duration::from_secs(5);
@@ -71,10 +71,7 @@ async fn lock(process: &mut Process, id: &Term) -> Result<Vec<Atom>, CallError> 
 
 async fn known(process: &mut Process) -> Result<Vec<Atom>, CallError> {
     let known = process.call::<Term>(SERVER, term!('get_known)).await?;
-    Ok(known
-        .as_list()
-        .map(|nodes| nodes.iter().filter_map(|node| Some(node.as_atom()?.to_atom())).collect())
-        .unwrap_or_default())
+    Ok(known::names(known.root()))
 }
 
 /// As `global` does: longer each time up to 8 s, by chance, so that two who want the lock do not meet again.
