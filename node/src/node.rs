@@ -135,6 +135,7 @@ impl Node {
             Some(port) => self.announce(port).await?,
             None => None,
         };
+        warn_if_open(listeners.iter().map(|(carrier, listener)| (&**carrier, listener.address())));
         let mut leaves = Vec::new();
         for (carrier, listener) in listeners {
             let address = listener.address();
@@ -142,7 +143,6 @@ impl Node {
                 target: "cnode::conn",
                 name = %config.name, %address, carrier = carrier.name(), creation = self.creation(), "listening"
             );
-            warn_if_open(&*carrier, &address);
             let (hub, prefix) = (self.hub.clone(), carrier.handshake_prefix());
             let greet = move |incoming| conn::accept(hub.clone(), incoming, prefix);
             let accepting =
@@ -333,14 +333,18 @@ impl std::fmt::Debug for Node {
     }
 }
 
-/// Said once a start: whoever can read or change what goes over the network needs no cookie.
-fn warn_if_open(carrier: &dyn Carrier, address: &Address) {
-    if let Address::Socket(socket) = address
-        && !socket.ip().is_loopback()
-        && !carrier.is_private()
-    {
+/// Said once a start, over however many carriers: whoever can read or change what goes over the network needs no cookie.
+fn warn_if_open<'a>(listeners: impl Iterator<Item = (&'a dyn Carrier, Address)>) {
+    let open: Vec<String> = listeners
+        .filter(|(carrier, at)| {
+            !carrier.is_private()
+                && matches!(at, Address::Socket(socket) if !socket.ip().is_loopback())
+        })
+        .map(|(_, address)| address.to_string())
+        .collect();
+    if !open.is_empty() {
         tracing::warn!(
-            target: "cnode::conn", %address,
+            target: "cnode::conn", address = open.join(", "),
             "listening beyond this machine without TLS: whoever can see the traffic can read it and take connections over. \
              Use TLS, or an --interface that only trusted hosts reach"
         );

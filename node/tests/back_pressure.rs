@@ -7,18 +7,22 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use node::{Cookie, EpmdMode, Exit, Node, NodeEvent, Nodes, Process};
-use support::memory::Memory;
+use support::network::Network;
 use term::{Atom, IntoAtom, Pid, Term, term};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 const SOON: Duration = Duration::from_secs(20);
 
-fn builder(name: &str, memory: &Memory) -> Result<node::Builder> {
-    Ok(Node::builder(name)
-        .cookie(Cookie::new("secret")?)
-        .epmd(EpmdMode::None)
-        .carrier(memory.clone()))
+over_each_network!(
+    a_mailbox_that_nobody_reads_holds_up_nobody_on_its_connection,
+    senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_notice,
+    who_waits_for_room_is_freed_when_the_connection_ends,
+);
+
+fn builder(name: &str, network: &Network) -> Result<node::Builder> {
+    let node = Node::builder(name).cookie(Cookie::new("secret")?).epmd(EpmdMode::None);
+    network.carry(node)
 }
 
 async fn echo(mut process: Process) -> Exit {
@@ -58,10 +62,10 @@ fn body(bytes: usize) -> Term {
     Term::from(Bytes::from(vec![7; bytes]))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_mailbox_that_nobody_reads_holds_up_nobody_on_its_connection() -> Result<()> {
-    let memory = Memory::default();
-    let (a, b) = (builder("a@here", &memory)?.build()?, builder("b@here", &memory)?.build()?);
+async fn a_mailbox_that_nobody_reads_holds_up_nobody_on_its_connection(
+    network: Network,
+) -> Result<()> {
+    let (a, b) = (builder("a@here", &network)?.build()?, builder("b@here", &network)?.build()?);
     b.spawn_named("echo", echo)?;
     let (wake, mut reads) = sleeper(&b)?;
     b.listen().await?;
@@ -82,9 +86,9 @@ async fn a_mailbox_that_nobody_reads_holds_up_nobody_on_its_connection() -> Resu
 /// Over the bound the sender's node is held back, and for however long: neither side takes the other for dead.
 #[tokio::test(start_paused = true)]
 async fn over_the_bound_of_unread_messages_the_peer_is_held_back_and_kept() -> Result<()> {
-    let memory = Memory::default();
-    let a = builder("a@here", &memory)?.build()?;
-    let b = builder("b@here", &memory)?.unread_limit(1 << 20).build()?;
+    let network = Network::memory();
+    let a = builder("a@here", &network)?.build()?;
+    let b = builder("b@here", &network)?.unread_limit(1 << 20).build()?;
     b.spawn_named("echo", echo)?;
     let (wake, mut reads) = sleeper(&b)?;
     b.listen().await?;
@@ -107,13 +111,12 @@ async fn over_the_bound_of_unread_messages_the_peer_is_held_back_and_kept() -> R
 }
 
 /// A task waits, a thread blocks, who asks for neither goes on; and somebody else's peer is reached as ever.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_notice() -> Result<()>
-{
-    let memory = Memory::default();
-    let a = builder("a@here", &memory)?.busy_limit(1 << 20).build()?;
-    let slow = builder("slow@here", &memory)?.unread_limit(1 << 20).build()?;
-    let quick = builder("quick@here", &memory)?.build()?;
+async fn senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_notice(
+    network: Network,
+) -> Result<()> {
+    let a = builder("a@here", &network)?.busy_limit(1 << 20).build()?;
+    let slow = builder("slow@here", &network)?.unread_limit(1 << 20).build()?;
+    let quick = builder("quick@here", &network)?.build()?;
     quick.spawn_named("echo", echo)?;
     let (wake, mut reads) = sleeper(&slow)?;
     slow.listen().await?;
@@ -167,11 +170,9 @@ async fn senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_no
 }
 
 /// A peer that goes while others wait for room frees them.
-#[tokio::test]
-async fn who_waits_for_room_is_freed_when_the_connection_ends() -> Result<()> {
-    let memory = Memory::default();
-    let a = builder("a@here", &memory)?.busy_limit(1 << 16).build()?;
-    let slow = builder("slow@here", &memory)?.unread_limit(1 << 16).build()?;
+async fn who_waits_for_room_is_freed_when_the_connection_ends(network: Network) -> Result<()> {
+    let a = builder("a@here", &network)?.busy_limit(1 << 16).build()?;
+    let slow = builder("slow@here", &network)?.unread_limit(1 << 16).build()?;
     let (_wake, _reads) = sleeper(&slow)?;
     slow.listen().await?;
     let me = a.attach()?;

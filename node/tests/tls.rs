@@ -8,8 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use node::carrier::{TcpOptions, Tls, TlsOptions};
 use node::{Atom, Cookie, EpmdMode, Node};
 use tests::carrier::{Authority, Carrier, Holder, optfile};
+use tests::door::Door;
 use tests::node::Program;
 use tests::otp::Otp;
+use tests::peer::{PLAIN, Peer};
 use tests::scene::{COOKIE, Scene};
 
 const SOON: Duration = Duration::from_secs(15);
@@ -89,13 +91,11 @@ fn says(what: &str, said: &str, wanted: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn versions(otp: &Otp) -> &'static [&'static str] {
-    if otp.number() < 26 { &["tlsv1.2"] } else { &["tlsv1.2", "tlsv1.3"] }
-}
+const VERSIONS: [&str; 2] = ["tlsv1.2", "tlsv1.3"];
 
 fn calling(scene: &mut Scene) -> Result<()> {
     certificates(scene.shared())?;
-    for version in versions(scene.otp()) {
+    for version in VERSIONS {
         let suffix = version.replace(['.', 'v'], "");
         let good = beam(scene, &format!("good{suffix}"), Some("good"), version)?;
         for (certificate, wanted) in [
@@ -126,7 +126,7 @@ fn called(scene: &mut Scene) -> Result<()> {
     certificates(scene.shared())?;
     misnamed(scene)?;
     sidecar(scene, "good")?;
-    for version in versions(scene.otp()) {
+    for version in VERSIONS {
         for (certificate, wanted) in [
             (Some("expired"), "the peer's certificate has expired"),
             (Some("unknown"), "comes from no authority in"),
@@ -160,7 +160,8 @@ fn misnamed(scene: &mut Scene) -> Result<()> {
     scene.kill("sidecar")
 }
 
-fn sidecar(scene: &mut Scene, certificate: &str) -> Result<()> {
+/// Its port.
+fn sidecar(scene: &mut Scene, certificate: &str) -> Result<u16> {
     let pem = |name: &str| file(scene, name).display().to_string();
     let (cert, key) = (pem(&format!("{certificate}.pem")), pem(&format!("{certificate}.key")));
     let ca = pem("ca.pem");
@@ -176,7 +177,7 @@ fn sidecar(scene: &mut Scene, certificate: &str) -> Result<()> {
         "--tls-ca",
         &ca,
     ];
-    scene.start_node("sidecar", Program::Sidecar, &arguments).map(|_| ())
+    Ok(scene.start_node("sidecar", Program::Sidecar, &arguments)?.port)
 }
 
 /// Whether a BEAM with these flags reaches the sidecar, and comes to use it.
@@ -204,18 +205,24 @@ fn renewed(scene: &mut Scene) -> Result<()> {
             file(scene, &format!("live.{suffix}")),
         )?;
     }
-    sidecar(scene, "live")?;
+    let port = sidecar(scene, "live")?;
     let flags = flags(scene, Some("good"), "tlsv1.2")?;
     ensure!(!pings(scene, &flags)?, "an expired certificate is taken");
+    // Who is connected while certificates come and go stays so: it looked at the one that was there when it came.
+    let careless = Door::careless(port, scene.shared(), "good")?;
+    let mut standing = Peer::join(&careless, "standing@localhost", COOKIE, PLAIN)?;
+    standing.echo(b"before")?;
     for suffix in ["pem", "key"] {
         let renewed = file(scene, &format!("renewed.{suffix}"));
         fs::copy(file(scene, &format!("good.{suffix}")), &renewed)?;
         fs::rename(&renewed, file(scene, &format!("live.{suffix}")))?;
     }
     ensure!(pings(scene, &flags)?, "the renewed certificate is not used");
+    standing.echo(b"renewed meanwhile")?;
     // What cannot be used does not replace what can.
     fs::write(file(scene, "live.pem"), "nonsense")?;
     ensure!(pings(scene, &flags)?, "a broken file takes the certificate away");
+    standing.echo(b"broken meanwhile")?;
     let log = scene.node("sidecar")?.log().clone();
     let told = log.wait_for(0, SOON, |line| line.text.contains("cannot be used").then_some(()));
     told.context("nothing is said of the broken file").map(|_| ())

@@ -1,11 +1,10 @@
 //! What `proto` writes, read by live nodes of every release found here, in each form that a message may have: a peer made of
-//! the machines and a blocking socket, and a process over there that sends everything back.
+//! the machines and a blocking socket of any carrier, and a process over there that sends everything back.
 
 #![allow(clippy::unwrap_used, reason = "what a helper here cannot do is a failed test")]
 
 use std::collections::VecDeque;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,9 +17,12 @@ use node::proto::handshake::{LocalNode, Peer};
 use node::proto::receive::{Message, Receiver};
 use node::proto::send::{Content, Fragments, Output, Sender};
 use term::{Atom, Encoded, Pid, Term};
+use tests::carrier::Carrier;
+use tests::door::{Door, Socket};
 use tests::epmd;
 use tests::group::Group;
 use tests::otp::Otp;
+use tests::scene::Scene;
 
 const COOKIE: &str = "wiretests";
 const LIVE: &str = "live@127.0.0.1";
@@ -30,38 +32,50 @@ const CREATION: u32 = 0x0102_0304;
 const MIRROR: &str = "register(mirror, self()), io:put_chars(\"mirror is up\\n\"), \
     F = fun G() -> receive {From, Term} -> From ! {mirror, Term}, G(); stop -> ok end end, F(), halt().";
 
-fn releases() -> Vec<&'static Otp> {
-    let mut all = vec![Otp::host().unwrap()];
-    all.extend([27, 29].into_iter().filter_map(Otp::rooted));
-    all
+/// TCP with every release that is here; what differs over another carrier is not a matter of the release.
+fn lives() -> Vec<(&'static Otp, Carrier)> {
+    let host = Otp::host().unwrap();
+    let rooted = |release, carrier| Some((Otp::rooted(release)?, carrier));
+    let all = [Some((host, Carrier::Tcp)), rooted(27, Carrier::Tcp), rooted(29, Carrier::Tcp)];
+    let carriers = [
+        Some((host, Carrier::Tls)),
+        Some((host, Carrier::Local)),
+        rooted(29, Carrier::Tls13),
+        rooted(27, Carrier::Local),
+    ];
+    all.into_iter().chain(carriers).flatten().collect()
 }
 
-/// A live node with the mirror, and the epmd it is registered at.
+/// A live node with the mirror, and where it is reached.
 struct Live {
-    port: u16,
+    door: Door,
     _node: Group,
-    _epmd: Group,
+    _scene: Scene,
 }
 
 impl Live {
-    fn start(otp: &Otp) -> Self {
-        let epmd_port = epmd::free_port().unwrap();
-        let epmd = epmd::start(otp, epmd_port).unwrap();
-        let mut command = otp.command("erl");
-        command
-            .args(["-start_epmd", "false", "-name", LIVE, "-hidden", "-setcookie", COOKIE])
-            .args(["-noshell", "-noinput", "-eval", MIRROR])
-            .env("ERL_EPMD_PORT", epmd_port.to_string())
-            .env("ERL_CRASH_DUMP_SECONDS", "0")
-            .env_remove("ERL_FLAGS");
+    fn start(otp: &'static Otp, carrier: Carrier) -> Self {
+        let mut scene = Scene::bare_over(carrier, otp).unwrap();
+        scene.start_epmd().unwrap();
+        let mut command = scene.erl().unwrap();
+        command.args(["-name", LIVE, "-hidden", "-setcookie", COOKIE]).args(["-eval", MIRROR]);
         let node = Group::start("erl", command).unwrap();
         let up = node.log().wait_for(0, Duration::from_secs(30), |line| {
             (line.text == "mirror is up").then_some(())
         });
         assert!(up.is_some(), "OTP {} is not up:\n{}", otp.release(), node.log().tail(20));
-        let names = epmd::names(epmd_port).unwrap();
-        let port = names.into_iter().find(|(name, _)| name == "live").unwrap().1;
-        Self { port, _node: node, _epmd: epmd }
+        // Over Unix sockets it has none, and is not registered.
+        let names = epmd::names(scene.epmd_port()).unwrap();
+        let port = names.into_iter().find(|(name, _)| name == "live").map_or(0, |(_, port)| port);
+        let door = Door::of(carrier, scene.shared(), LIVE, port).unwrap();
+        Self { door, _node: node, _scene: scene }
+    }
+
+    fn prefix(&self) -> Prefix {
+        match self.door {
+            Door::Tls(..) => Prefix::Four,
+            Door::Tcp(_) | Door::Local(_) => Prefix::Two,
+        }
     }
 }
 
@@ -80,7 +94,7 @@ impl Output for Wire {
 
 /// Our end of a connection to the live node.
 struct Link {
-    socket: TcpStream,
+    socket: Socket,
     deframer: Deframer,
     sender: Sender,
     receiver: Receiver,
@@ -92,15 +106,14 @@ struct Link {
 
 impl Link {
     fn connect(live: &Live, name: &str, flags: Flags) -> Self {
-        let mut socket = TcpStream::connect(("127.0.0.1", live.port)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let (mut socket, prefix) = (live.door.open().unwrap(), live.prefix());
         let local = LocalNode { name: Atom::new(name).unwrap(), creation: CREATION, flags };
         let us = Pid::new(local.name.clone(), 1, 0, CREATION);
         let (mut machine, name) =
             Initiator::new(&local, Atom::new(LIVE).unwrap(), COOKIE.as_bytes(), 42);
-        let mut deframer = Deframer::handshake(Prefix::Two);
+        let mut deframer = Deframer::handshake(prefix);
         let mut took_over = false;
-        socket.write_all(&Prefix::Two.frame(&name).unwrap()).unwrap();
+        socket.write_all(&prefix.frame(&name).unwrap()).unwrap();
         let peer = loop {
             let mut progress = machine.receive(&next(&mut socket, &mut deframer)).unwrap();
             if let Progress::Alive(question) = progress {
@@ -111,7 +124,7 @@ impl Link {
                 Progress::Continue { message, machine: going_on } => {
                     machine = going_on;
                     if let Some(message) = message {
-                        socket.write_all(&Prefix::Two.frame(&message).unwrap()).unwrap();
+                        socket.write_all(&prefix.frame(&message).unwrap()).unwrap();
                     }
                 }
                 Progress::Established { peer, .. } => break peer,
@@ -151,7 +164,7 @@ impl Link {
     }
 }
 
-fn next(socket: &mut TcpStream, deframer: &mut Deframer) -> Bytes {
+fn next(socket: &mut Socket, deframer: &mut Deframer) -> Bytes {
     loop {
         match deframer.next_frame().unwrap() {
             Some(Frame::Message(frame)) => return frame,
@@ -218,8 +231,8 @@ fn terms() -> Vec<Term> {
 
 #[test]
 fn a_live_node_understands_what_we_write_in_every_form() {
-    for otp in releases() {
-        let live = Live::start(otp);
+    for (otp, carrier) in lives() {
+        let live = Live::start(otp, carrier);
         for (number, flags) in forms().into_iter().enumerate() {
             let mut link = Link::connect(&live, &format!("form{number}@127.0.0.1"), flags);
             assert_eq!(link.peer.flags, flags & link.peer.offered.with_digest_expanded());
@@ -244,7 +257,7 @@ fn a_live_node_understands_what_we_write_in_every_form() {
                     let got = link.reflection();
                     assert!(
                         got == *term,
-                        "OTP {}, {flags}: {} bytes differ",
+                        "OTP {} over {carrier:?}, {flags}: {} bytes differ",
                         otp.release(),
                         wire.0.len()
                     );
@@ -256,8 +269,8 @@ fn a_live_node_understands_what_we_write_in_every_form() {
 
 #[test]
 fn a_live_node_takes_fragments_of_several_messages_in_turn_and_small_ones_between() {
-    for otp in releases() {
-        let live = Live::start(otp);
+    for (otp, carrier) in lives() {
+        let live = Live::start(otp, carrier);
         for flags in [Flags::offered(), Flags::offered() - Flags::DIST_HDR_ATOM_CACHE] {
             let mut link = Link::connect(&live, "turns@127.0.0.1", flags);
             let mut wire = Wire::default();
@@ -292,19 +305,19 @@ fn a_live_node_takes_fragments_of_several_messages_in_turn_and_small_ones_betwee
             let (large_ones, small_ones): (Vec<_>, Vec<_>) =
                 got.into_iter().partition(|term| large.contains(term));
             assert_eq!(large_ones.len(), large.len());
-            assert_eq!(small_ones, small, "OTP {}: out of order", otp.release());
+            assert_eq!(small_ones, small, "OTP {} over {carrier:?}: out of order", otp.release());
         }
     }
 }
 
 #[test]
 fn a_second_connection_of_our_name_takes_the_place_of_the_first_when_we_say_so() {
-    for otp in releases() {
-        let live = Live::start(otp);
+    for (otp, carrier) in lives() {
+        let live = Live::start(otp, carrier);
         let first = Link::connect(&live, "again@127.0.0.1", Flags::offered());
         assert!(!first.took_over);
         let mut second = Link::connect(&live, "again@127.0.0.1", Flags::offered());
-        assert!(second.took_over, "OTP {} did not ask", otp.release());
+        assert!(second.took_over, "OTP {} over {carrier:?} did not ask", otp.release());
         let mut wire = Wire::default();
         let message = Term::from((second.us.clone(), atom("there")));
         let control = second.to_mirror();

@@ -9,7 +9,7 @@ a_message_of_64_mib_comes_back(Config) ->
     Large = large(64),
     {echo, check:node_of(Config)} ! {self(), Large},
     receive {echo, Back} -> ?eq(erlang:md5(Large), erlang:md5(Back))
-    after 60000 -> check:fail(?LINE, "no echo", [])
+    after 38000 -> check:fail(?LINE, "no echo", [])
     end.
 
 %% Together they are less than the 64 MiB that may wait for one peer.
@@ -18,7 +18,7 @@ small_ones_keep_their_place_behind_it(Config) ->
     {echo, Node} ! {self(), {large, large(48)}},
     [{echo, Node} ! {self(), {small, N}} || N <- lists:seq(1, 100)],
     receive {echo, {large, Back}} -> ?eq(48 bsl 20, byte_size(Back))
-    after 60000 -> check:fail(?LINE, "no echo", [])
+    after 38000 -> check:fail(?LINE, "no echo", [])
     end,
     %% In order: the sender and the receiver are the same.
     [?got({echo, {small, N}}) || N <- lists:seq(1, 100)].

@@ -22,38 +22,46 @@ pub enum Carrier {
     Tls13,
     /// Unix sockets.
     Local,
+    /// TCP over IPv6.
+    Tcp6,
+    /// TLS 1.2 over IPv6.
+    Tls6,
 }
 
 impl Carrier {
     /// Makes what it needs in `directory`, which the BEAM sees as `inside`.
     pub fn prepare(self, directory: &Path, inside: &Path) -> Result<()> {
         match self {
-            Self::Tcp => Ok(()),
-            Self::Tls | Self::Tls13 => {
+            Self::Tcp | Self::Tcp6 | Self::Local => Ok(()),
+            Self::Tls | Self::Tls13 | Self::Tls6 => {
                 let authority = Authority::new("the authority of a scene")?;
                 fs::write(directory.join("ca.pem"), authority.pem())?;
-                authority.issue(directory, "node", &Holder::of(&["localhost", "127.0.0.1"]))?;
+                authority.issue(
+                    directory,
+                    "node",
+                    &Holder::of(&["localhost", "127.0.0.1", "127.0.0.2", "::1"]),
+                )?;
                 let version = if self == Self::Tls13 { "tlsv1.3" } else { "tlsv1.2" };
                 fs::write(directory.join("tls.conf"), optfile(inside, "node", version))?;
                 Ok(())
             }
-            Self::Local => Ok(()),
         }
     }
 
     /// For the node under test.
     pub fn options(self, directory: &Path) -> Vec<String> {
         let file = |name: &str| directory.join(name).display().to_string();
+        let tls = || {
+            let files = [file("node.pem"), file("node.key"), file("ca.pem")];
+            let words = ["--tls-cert", "--tls-key", "--tls-ca"];
+            words.into_iter().zip(files).flat_map(|(word, file)| [word.to_owned(), file])
+        };
+        let v6 = ["--interface", "::1"].map(str::to_owned);
         match self {
             Self::Tcp => Vec::new(),
-            Self::Tls | Self::Tls13 => vec![
-                "--tls-cert".to_owned(),
-                file("node.pem"),
-                "--tls-key".to_owned(),
-                file("node.key"),
-                "--tls-ca".to_owned(),
-                file("ca.pem"),
-            ],
+            Self::Tcp6 => v6.to_vec(),
+            Self::Tls | Self::Tls13 => tls().collect(),
+            Self::Tls6 => tls().chain(v6).collect(),
             Self::Local => vec!["--local".to_owned(), file("dist"), "--no-network".to_owned()],
         }
     }
@@ -61,23 +69,16 @@ impl Carrier {
     /// For `erl`.
     pub fn flags(self, inside: &Path) -> Vec<String> {
         let file = |name: &str| inside.join(name).display().to_string();
+        let carried = |by: &str, more: &[&str]| {
+            [&["-proto_dist", by], more].concat().into_iter().map(str::to_owned).collect()
+        };
+        let optfile = file("tls.conf");
         match self {
             Self::Tcp => Vec::new(),
-            Self::Tls | Self::Tls13 => {
-                vec![
-                    "-proto_dist".to_owned(),
-                    "inet_tls".to_owned(),
-                    "-ssl_dist_optfile".to_owned(),
-                    file("tls.conf"),
-                ]
-            }
-            Self::Local => vec![
-                "-proto_dist".to_owned(),
-                "local".to_owned(),
-                "-no_epmd".to_owned(),
-                "-local_dist_dir".to_owned(),
-                file("dist"),
-            ],
+            Self::Tcp6 => carried("inet6_tcp", &[]),
+            Self::Tls | Self::Tls13 => carried("inet_tls", &["-ssl_dist_optfile", &optfile]),
+            Self::Tls6 => carried("inet6_tls", &["-ssl_dist_optfile", &optfile]),
+            Self::Local => carried("local", &["-no_epmd", "-local_dist_dir", &file("dist")]),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::thread;
 use anyhow::{Context as _, Result, ensure};
 
 use crate::bytes::{atom, integer, nil, pid, reference, tuple};
-use crate::node::{Program, Ready};
+use crate::carrier::Carrier;
+use crate::door::Door;
+use crate::node::Program;
 use crate::otp::{Otp, loud};
 use crate::peer::{CREATION, Peer};
 use crate::scene::{COOKIE, Scene};
@@ -15,25 +17,64 @@ use crate::suite;
 /// allocator's slack get a little more.
 pub const SLACK: u64 = 48 << 20;
 
-/// Starts a sidecar, lets `attack` have it, and then has an ordinary Erlang node served.
-pub fn survives(attack: impl FnOnce(&mut Scene, &Ready) -> Result<()>) -> Result<()> {
-    survives_with(&[], attack)
+/// The node under attack.
+#[derive(Debug)]
+pub struct Target {
+    /// Its full name.
+    pub name: String,
+    /// Where peers come in.
+    pub door: Door,
+}
+
+/// Starts a sidecar, lets `attack` have it, and then has an ordinary Erlang node served, all over one carrier.
+pub fn survives(
+    carrier: Carrier,
+    attack: impl FnOnce(&mut Scene, &Target) -> Result<()>,
+) -> Result<()> {
+    survives_with(carrier, &[], attack)
 }
 
 /// The same with more options for the sidecar.
 pub fn survives_with(
+    carrier: Carrier,
     more: &[&str],
-    attack: impl FnOnce(&mut Scene, &Ready) -> Result<()>,
+    attack: impl FnOnce(&mut Scene, &Target) -> Result<()>,
 ) -> Result<()> {
-    Scene::run(Otp::host()?, |scene| {
+    Scene::run_over(carrier, Otp::host()?, |scene| {
         let mut arguments = vec!["--sname", "rust@localhost", "--cookie", COOKIE];
         arguments.extend_from_slice(more);
         let ready = scene.start_node("node", Program::Sidecar, &arguments)?;
-        attack(scene, &ready)?;
+        let door = scene.door(&ready)?;
+        attack(scene, &Target { name: ready.name.clone(), door })?;
         ensure!(scene.node("node")?.has_ended()?.is_none(), "the node has ended");
         suite::run(scene, "served_suite", "tester@localhost", &[], &[("node", &ready.name)])
     });
     Ok(())
+}
+
+/// Tests that are functions of a carrier: each over TCP, TLS and Unix sockets.
+#[macro_export]
+macro_rules! over_each_carrier {
+    ($($topic:ident),+ $(,)?) => {
+        $(mod $topic {
+            use $crate::carrier::Carrier;
+
+            #[test]
+            fn over_tcp() -> anyhow::Result<()> {
+                super::$topic(Carrier::Tcp)
+            }
+
+            #[test]
+            fn over_tls() -> anyhow::Result<()> {
+                super::$topic(Carrier::Tls13)
+            }
+
+            #[test]
+            fn over_unix_sockets() -> anyhow::Result<()> {
+                super::$topic(Carrier::Local)
+            }
+        })+
+    };
 }
 
 /// For what is known to end or swell a BEAM in the node's place.
@@ -134,7 +175,7 @@ pub fn every_operation(me: &str, node: &str) -> Vec<(i32, Vec<Vec<u8>>, bool)> {
 /// A peer that is let in again whenever the node closed on it.
 #[derive(Debug)]
 pub struct Insistent {
-    port: u16,
+    door: Door,
     flags: u64,
     joined: u32,
     /// The connection, if there is one just now.
@@ -143,8 +184,8 @@ pub struct Insistent {
 
 impl Insistent {
     /// One that joins when it is first needed.
-    pub fn new(port: u16, flags: u64) -> Self {
-        Self { port, flags, joined: 0, peer: None }
+    pub fn new(to: impl Into<Door>, flags: u64) -> Self {
+        Self { door: to.into(), flags, joined: 0, peer: None }
     }
 
     /// The connection, made anew where the node has closed it.
@@ -154,7 +195,7 @@ impl Insistent {
             // Another name for each: the node may not have noticed yet that the one before has gone.
             let name = format!("bad{}x{:x}@localhost", self.joined, self.flags);
             self.peer = Some(
-                Peer::join(self.port, &name, COOKIE, self.flags)
+                Peer::join(&self.door, &name, COOKIE, self.flags)
                     .context("the node lets nobody in any more")?,
             );
         }

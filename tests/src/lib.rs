@@ -24,7 +24,8 @@
 //! | `node` | the examples: built, found, started, their ready line read |
 //! | `suite` | one Erlang suite run to its end, its cases counted |
 //! | `ask` | what a running suite may ask the scene to do |
-//! | `peer` | a hand-made peer on a raw socket: handshake, frames, control messages |
+//! | `door` | where a node is reached, and a blocking socket to it, over each carrier |
+//! | `peer` | a hand-made peer: handshake, frames, control messages |
 //! | `proxy` | the network between two nodes: silence, delay, slow lines, resets |
 //! | `hostile` | a node that must survive, and what is sent to it |
 //! | `bytes` | external-format bytes written by hand |
@@ -36,6 +37,7 @@ mod ask;
 pub mod bytes;
 pub mod carrier;
 mod compile;
+pub mod door;
 pub mod epmd;
 pub mod group;
 pub mod hostile;

@@ -118,14 +118,26 @@ pub enum Start {
 /// Long enough for a busy two-core machine; a start takes milliseconds.
 const START: Duration = Duration::from_secs(30);
 
-/// Starts one and waits for its ready line or its end; `descriptors` limits how many it may open.
+/// What a node finds around it.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// Its home directory.
+    pub home: &'a Path,
+    /// `ERL_EPMD_PORT`.
+    pub epmd_port: u16,
+    /// How many descriptors it may open, when that is limited.
+    pub descriptors: Option<u32>,
+    /// `RUST_LOG`, when it is set.
+    pub level: Option<&'a str>,
+}
+
+/// Starts one and waits for its ready line or its end.
 pub fn start(
     program: Program,
-    home: &Path,
-    epmd_port: u16,
-    descriptors: Option<u32>,
+    surroundings: &Surroundings<'_>,
     arguments: &[&str],
 ) -> Result<Start> {
+    let Surroundings { home, epmd_port, descriptors, level } = *surroundings;
     let path = program.path()?;
     let mut command = match descriptors {
         None => Command::new(path),
@@ -140,6 +152,9 @@ pub fn start(
         .env("ERL_EPMD_PORT", epmd_port.to_string())
         .env_remove("RUST_LOG")
         .args(arguments);
+    if let Some(level) = level {
+        command.env("RUST_LOG", level);
+    }
     let mut group = Group::start(program.name(), command)?;
     let first = group
         .log()

@@ -1,13 +1,13 @@
-//! A hand-made peer on a raw socket: the handshake step by step (erl_dist_protocol, "Distribution Handshake"), then frames.
+//! A hand-made peer on a socket of any carrier: the handshake step by step (erl_dist_protocol, "Distribution Handshake"), then frames.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use md5::{Digest as _, Md5};
 
 use crate::bytes::{atom, binary, integer, pid, tuple};
+use crate::door::{Door, Socket};
 
 /// What an OTP 27 node offers, but fragments and the atom cache: frames are pass-through then.
 pub const PLAIN: u64 = 0xD_07DF_7FBC & !HEADERS;
@@ -22,9 +22,10 @@ pub const CREATION: u32 = 77;
 #[derive(Debug)]
 pub struct Peer {
     /// The socket, for what no method does.
-    pub stream: TcpStream,
+    pub stream: Socket,
     /// The name given in the handshake.
     pub name: String,
+    door: Door,
     flags: u64,
 }
 
@@ -34,19 +35,14 @@ fn digest(cookie: &str, challenge: u32) -> [u8; 16] {
 
 impl Peer {
     /// Connects and says nothing.
-    pub fn connect(port: u16, name: &str) -> Result<Self> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))
-            .context("the listener does not answer")?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(15)))?;
-        stream.set_write_timeout(Some(Duration::from_secs(15)))?;
-        Ok(Self { stream, name: name.to_owned(), flags: 0 })
+    pub fn connect(to: impl Into<Door>, name: &str) -> Result<Self> {
+        let door = to.into();
+        Ok(Self { stream: door.open()?, name: name.to_owned(), door, flags: 0 })
     }
 
     /// Connects and completes the handshake.
-    pub fn join(port: u16, name: &str, cookie: &str, flags: u64) -> Result<Self> {
-        let mut peer = Self::connect(port, name)?;
+    pub fn join(to: impl Into<Door>, name: &str, cookie: &str, flags: u64) -> Result<Self> {
+        let mut peer = Self::connect(to, name)?;
         peer.send_name(flags)?;
         let status = peer.status()?;
         ensure!(
@@ -57,18 +53,24 @@ impl Peer {
         Ok(peer)
     }
 
-    /// A message of the handshake, behind its 2-byte length.
+    /// A message of the handshake behind its length, as it goes over the wire.
+    pub fn framed(&self, message: &[u8]) -> Result<Vec<u8>> {
+        Ok([&self.door.prefix(message.len())?, message].concat())
+    }
+
+    /// A message of the handshake.
     pub fn say(&mut self, message: &[u8]) -> Result<()> {
-        let mut bytes = u16::try_from(message.len())?.to_be_bytes().to_vec();
-        bytes.extend_from_slice(message);
+        let bytes = self.framed(message)?;
         Ok(self.stream.write_all(&bytes)?)
     }
 
     /// The node's next message of the handshake.
     pub fn hear(&mut self) -> Result<Vec<u8>> {
-        let mut length = [0; 2];
-        self.stream.read_exact(&mut length)?;
-        let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+        let mut prefix = self.door.prefix(0)?;
+        self.stream.read_exact(&mut prefix)?;
+        let length = prefix.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        ensure!(length <= usize::from(u16::MAX), "a message of {length} bytes in the handshake");
+        let mut message = vec![0; length];
         self.stream.read_exact(&mut message)?;
         Ok(message)
     }
@@ -223,11 +225,15 @@ impl Peer {
                         error.kind(),
                         ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
                     ) => {}
-                // A reset is a close too: the node had unread bytes of ours.
+                // A reset is a close too: the node had unread bytes of ours. So are the end of TLS
+                // without a word, and its last word that something was wrong.
                 Err(error)
                     if matches!(
                         error.kind(),
-                        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                        ErrorKind::ConnectionReset
+                            | ErrorKind::BrokenPipe
+                            | ErrorKind::UnexpectedEof
+                            | ErrorKind::InvalidData
                     ) =>
                 {
                     return Ok(begun.elapsed());

@@ -10,9 +10,10 @@ use tempfile::TempDir;
 
 use crate::carrier::Carrier;
 use crate::compile;
+use crate::door::Door;
 use crate::epmd;
 use crate::group::Group;
-use crate::node::{self, Program, Ready, Start};
+use crate::node::{self, Program, Ready, Start, Surroundings};
 use crate::otp::Otp;
 use crate::proxy::Proxy;
 
@@ -37,6 +38,7 @@ pub struct Scene {
     /// Those stopped or ended, kept for their logs.
     ended: Vec<Group>,
     proxies: BTreeMap<String, Proxy>,
+    verbose: bool,
     home: TempDir,
     shared: TempDir,
     compiled: bool,
@@ -71,6 +73,7 @@ impl Scene {
             nodes: BTreeMap::new(),
             ended: Vec::new(),
             proxies: BTreeMap::new(),
+            verbose: false,
             home,
             shared,
             compiled: false,
@@ -154,7 +157,7 @@ impl Scene {
         arguments: &[&str],
     ) -> Result<Result<Ready, (i32, Vec<String>)>> {
         let arguments = self.with_carrier(arguments);
-        match node::start(program, self.home.path(), self.epmd_port, None, &borrowed(&arguments))? {
+        match self.start(program, None, &arguments)? {
             Start::Ready(group, ready) => {
                 self.keep(id, group);
                 Ok(Ok(ready))
@@ -186,14 +189,7 @@ impl Scene {
         arguments: &[&str],
     ) -> Result<Ready> {
         let all = self.with_carrier(arguments);
-        let started = node::start(
-            program,
-            self.home.path(),
-            self.epmd_port,
-            Some(descriptors),
-            &borrowed(&all),
-        )?;
-        match started {
+        match self.start(program, Some(descriptors), &all)? {
             Start::Ready(group, ready) => {
                 self.keep(id, group);
                 Ok(ready)
@@ -204,6 +200,23 @@ impl Scene {
         }
     }
 
+    fn start(
+        &self,
+        program: Program,
+        descriptors: Option<u32>,
+        arguments: &[String],
+    ) -> Result<Start> {
+        let level = self.verbose.then_some("trace");
+        let surroundings =
+            Surroundings { home: self.home.path(), epmd_port: self.epmd_port, descriptors, level };
+        node::start(program, &surroundings, &borrowed(arguments))
+    }
+
+    /// From here on nodes log all there is.
+    pub fn log_everything(&mut self) {
+        self.verbose = true;
+    }
+
     fn with_carrier(&self, arguments: &[&str]) -> Vec<String> {
         let own = arguments.iter().map(|word| (*word).to_owned());
         own.chain(self.carrier.options(self.shared.path())).collect()
@@ -212,6 +225,11 @@ impl Scene {
     /// What the nodes of this scene talk over.
     pub fn carrier(&self) -> Carrier {
         self.carrier
+    }
+
+    /// Where a peer made by hand reaches a node of this scene.
+    pub fn door(&self, node: &Ready) -> Result<Door> {
+        Door::of(self.carrier, self.shared.path(), &node.name, node.port)
     }
 
     /// Where the carrier's files are: certificates, sockets.

@@ -6,26 +6,43 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use tests::bytes::{atom, binary, integer, nil, tuple};
+use tests::carrier::Carrier;
 use tests::hostile::{
     Insistent, Random, SLACK, every_operation, fragment, is_our_own, survives, survives_with,
 };
 use tests::peer::{FULL, PLAIN, Peer};
 use tests::scene::COOKIE;
 
-#[test]
-fn a_well_formed_message_of_every_operation_leaves_the_connection_open() -> Result<()> {
+tests::over_each_carrier!(
+    a_well_formed_message_of_every_operation_leaves_the_connection_open,
+    truncated_and_distorted_control_messages_of_every_operation_never_end_the_node,
+    unknown_operations_end_at_most_their_own_connection,
+    a_frame_announced_at_four_gigabytes_is_not_waited_for,
+    announced_sizes_inside_terms_cost_nothing,
+    odd_fragments_end_at_most_their_own_connection,
+    unfinished_fragments_are_bounded,
+    atoms_of_a_peer_that_left_are_not_kept,
+    depth_uses_no_stack,
+    a_peer_that_does_not_read_holds_nobody_up,
+    a_silent_peer_is_dropped_by_ticktime_and_ticks_are_sent,
+    a_compressed_bomb_is_refused_or_bounded,
+);
+
+fn a_well_formed_message_of_every_operation_leaves_the_connection_open(
+    carrier: Carrier,
+) -> Result<()> {
     if !is_our_own() {
         return Ok(());
     }
-    survives(|_, ready| {
+    survives(carrier, |_, node| {
         let mut ended = Vec::new();
         for flags in [PLAIN, FULL] {
-            let mut insistent = Insistent::new(ready.port, flags);
+            let mut insistent = Insistent::new(&node.door, flags);
             for at in 0..every_operation("", "").len() {
                 // Links to the dead, exits to nobody, replies nobody asked for: known, so handled or refused in sight.
                 let peer = insistent.peer()?;
                 let (operation, fields, payload) =
-                    every_operation(&peer.name, &ready.name).swap_remove(at);
+                    every_operation(&peer.name, &node.name).swap_remove(at);
                 let control = tuple(&[vec![integer(operation)], fields].concat());
                 let message = atom("hello");
                 peer.control(&control, payload.then_some(&message[..]))?;
@@ -40,16 +57,17 @@ fn a_well_formed_message_of_every_operation_leaves_the_connection_open() -> Resu
     })
 }
 
-#[test]
-fn truncated_and_distorted_control_messages_of_every_operation_never_end_the_node() -> Result<()> {
+fn truncated_and_distorted_control_messages_of_every_operation_never_end_the_node(
+    carrier: Carrier,
+) -> Result<()> {
     if !is_our_own() {
         return Ok(());
     }
-    survives(|scene, ready| {
+    survives(carrier, |scene, node| {
         let mut random = Random(77);
         for flags in [PLAIN, FULL] {
-            let mut bad = Insistent::new(ready.port, flags);
-            for (operation, fields, payload) in every_operation("bad1@localhost", &ready.name) {
+            let mut bad = Insistent::new(&node.door, flags);
+            for (operation, fields, payload) in every_operation("bad1@localhost", &node.name) {
                 let message = if payload { atom("hello") } else { Vec::new() };
                 let whole = |fields: &[Vec<u8>]| {
                     let control = tuple(&[&[integer(operation)], fields].concat());
@@ -93,11 +111,10 @@ fn truncated_and_distorted_control_messages_of_every_operation_never_end_the_nod
     })
 }
 
-#[test]
-fn unknown_operations_end_at_most_their_own_connection() -> Result<()> {
-    survives(|_, ready| {
-        let mut good = Peer::join(ready.port, "good@localhost", COOKIE, PLAIN)?;
-        let mut bad = Insistent::new(ready.port, PLAIN);
+fn unknown_operations_end_at_most_their_own_connection(carrier: Carrier) -> Result<()> {
+    survives(carrier, |_, node| {
+        let mut good = Peer::join(&node.door, "good@localhost", COOKIE, PLAIN)?;
+        let mut bad = Insistent::new(&node.door, PLAIN);
         for operation in [0, 9, 10, 11, 14, 15, 17, 38, 39, 99, 255, 256, -1, i32::MAX, i32::MIN] {
             for fields in [vec![], vec![nil()], vec![nil(), nil(), nil()]] {
                 let control = tuple(&[vec![integer(operation)], fields].concat());
@@ -120,15 +137,14 @@ fn unknown_operations_end_at_most_their_own_connection() -> Result<()> {
     })
 }
 
-#[test]
-fn a_frame_announced_at_four_gigabytes_is_not_waited_for() -> Result<()> {
-    survives(|scene, ready| {
+fn a_frame_announced_at_four_gigabytes_is_not_waited_for(carrier: Carrier) -> Result<()> {
+    survives(carrier, |scene, node| {
         let before = scene.node("node")?.resident()?;
         let mut held = Vec::new();
         for (at, length) in [u32::MAX, 0x8000_0000, 0x7FFF_FFFF].into_iter().enumerate() {
             for copy in 0..10 {
                 let mut peer =
-                    Peer::join(ready.port, &format!("large{at}x{copy}@localhost"), COOKIE, PLAIN)?;
+                    Peer::join(&node.door, &format!("large{at}x{copy}@localhost"), COOKIE, PLAIN)?;
                 peer.stream.write_all(&length.to_be_bytes())?;
                 peer.stream.write_all(&[112, 131, 104])?;
                 if length == u32::MAX {
@@ -149,11 +165,10 @@ fn a_frame_announced_at_four_gigabytes_is_not_waited_for() -> Result<()> {
     })
 }
 
-#[test]
-fn announced_sizes_inside_terms_cost_nothing() -> Result<()> {
-    survives(|scene, ready| {
+fn announced_sizes_inside_terms_cost_nothing(carrier: Carrier) -> Result<()> {
+    survives(carrier, |scene, node| {
         let before = scene.node("node")?.resident()?;
-        let mut bad = Insistent::new(ready.port, PLAIN);
+        let mut bad = Insistent::new(&node.door, PLAIN);
         let huge: [&[u8]; 8] = [
             &[108, 255, 255, 255, 255],
             &[108, 64, 0, 0, 0, 97, 1],
@@ -184,14 +199,13 @@ fn announced_sizes_inside_terms_cost_nothing() -> Result<()> {
     })
 }
 
-#[test]
-fn odd_fragments_end_at_most_their_own_connection() -> Result<()> {
+fn odd_fragments_end_at_most_their_own_connection(carrier: Carrier) -> Result<()> {
     if !is_our_own() {
         return Ok(()); // these end a BEAM
     }
-    survives(|scene, ready| {
+    survives(carrier, |scene, node| {
         let before = scene.node("node")?.resident()?;
-        let mut bad = Insistent::new(ready.port, FULL);
+        let mut bad = Insistent::new(&node.door, FULL);
         for (first, sequence, number) in [
             (true, 1, 0),
             (true, 2, u64::MAX),
@@ -224,14 +238,13 @@ fn odd_fragments_end_at_most_their_own_connection() -> Result<()> {
     })
 }
 
-#[test]
-fn unfinished_fragments_are_bounded() -> Result<()> {
+fn unfinished_fragments_are_bounded(carrier: Carrier) -> Result<()> {
     if !is_our_own() {
         return Ok(());
     }
-    survives(|scene, ready| {
+    survives(carrier, |scene, node| {
         let before = scene.node("node")?.resident()?;
-        let mut bad = Insistent::new(ready.port, FULL);
+        let mut bad = Insistent::new(&node.door, FULL);
         // 600 MiB of sequences that are never finished; the promise is 128 MiB a peer, and one that was closed for it may
         // not have been freed when the next has sent as much.
         let part = vec![0; 1 << 20];
@@ -253,16 +266,15 @@ fn unfinished_fragments_are_bounded() -> Result<()> {
     })
 }
 
-#[test]
-fn atoms_of_a_peer_that_left_are_not_kept() -> Result<()> {
+fn atoms_of_a_peer_that_left_are_not_kept(carrier: Carrier) -> Result<()> {
     if !is_our_own() {
         return Ok(());
     }
-    survives(|scene, ready| {
+    survives(carrier, |scene, node| {
         let mut settled = 0;
         for round in 0..4 {
             let mut peer =
-                Peer::join(ready.port, &format!("wordy{round}@localhost"), COOKIE, PLAIN)?;
+                Peer::join(&node.door, &format!("wordy{round}@localhost"), COOKIE, PLAIN)?;
             for chunk in 0..300 {
                 let names: Vec<Vec<u8>> = (0..200)
                     .map(|n| atom(&format!("word_{round}_{chunk}_{n}_{}", "x".repeat(150))))
@@ -289,10 +301,9 @@ fn atoms_of_a_peer_that_left_are_not_kept() -> Result<()> {
     })
 }
 
-#[test]
-fn depth_uses_no_stack() -> Result<()> {
-    survives(|_, ready| {
-        let mut peer = Peer::join(ready.port, "deep@localhost", COOKIE, PLAIN)?;
+fn depth_uses_no_stack(carrier: Carrier) -> Result<()> {
+    survives(carrier, |_, node| {
+        let mut peer = Peer::join(&node.door, "deep@localhost", COOKIE, PLAIN)?;
         // A million levels of tuples, of lists, of maps; some never closed.
         for (open, closing) in [
             (vec![104, 1], nil()),
@@ -306,24 +317,23 @@ fn depth_uses_no_stack() -> Result<()> {
             }
             let message = [&[104, 2][..], &peer.pid(), &deep].concat();
             if peer.send("echo", &message).is_err() || peer.next_frame().is_err() {
-                peer = Peer::join(ready.port, "deep@localhost", COOKIE, PLAIN)?;
+                peer = Peer::join(&node.door, "deep@localhost", COOKIE, PLAIN)?;
             }
         }
         Ok(())
     })
 }
 
-#[test]
-fn a_peer_that_does_not_read_holds_nobody_up() -> Result<()> {
+fn a_peer_that_does_not_read_holds_nobody_up(carrier: Carrier) -> Result<()> {
     if !is_our_own() {
         return Ok(()); // a BEAM's echo is suspended, and every peer waits
     }
-    survives(|scene, ready| {
+    survives(carrier, |scene, node| {
         let before = scene.node("node")?.resident()?;
-        let mut good = Peer::join(ready.port, "good@localhost", COOKIE, PLAIN)?;
-        let port = ready.port;
+        let mut good = Peer::join(&node.door, "good@localhost", COOKIE, PLAIN)?;
+        let door = node.door.clone();
         let greedy = thread::spawn(move || -> Result<()> {
-            let mut peer = Peer::join(port, "greedy@localhost", COOKIE, PLAIN)?;
+            let mut peer = Peer::join(&door, "greedy@localhost", COOKIE, PLAIN)?;
             let message = tuple(&[peer.pid(), binary(&vec![7; 1 << 20])]);
             for _ in 0..300 {
                 if peer.send("echo", &message).is_err() {
@@ -352,10 +362,9 @@ fn a_peer_that_does_not_read_holds_nobody_up() -> Result<()> {
     })
 }
 
-#[test]
-fn a_silent_peer_is_dropped_by_ticktime_and_ticks_are_sent() -> Result<()> {
-    survives_with(&["--ticktime", "4"], |_, ready| {
-        let mut peer = Peer::join(ready.port, "silent@localhost", COOKIE, PLAIN)?;
+fn a_silent_peer_is_dropped_by_ticktime_and_ticks_are_sent(carrier: Carrier) -> Result<()> {
+    survives_with(carrier, &["--ticktime", "4"], |_, node| {
+        let mut peer = Peer::join(&node.door, "silent@localhost", COOKIE, PLAIN)?;
         let begun = Instant::now();
         let tick = peer.next_frame_or_tick()?;
         ensure!(tick.is_empty(), "not a tick: {tick:?}");
@@ -375,11 +384,10 @@ fn a_silent_peer_is_dropped_by_ticktime_and_ticks_are_sent() -> Result<()> {
     })
 }
 
-#[test]
-fn a_compressed_bomb_is_refused_or_bounded() -> Result<()> {
-    survives(|scene, ready| {
+fn a_compressed_bomb_is_refused_or_bounded(carrier: Carrier) -> Result<()> {
+    survives(carrier, |scene, node| {
         let before = scene.node("node")?.resident()?;
-        let mut bad = Insistent::new(ready.port, PLAIN);
+        let mut bad = Insistent::new(&node.door, PLAIN);
         // zlib of a stored block whose announced size is 1 GiB: the size must not be believed.
         let stored = [&[120, 1, 1, 5, 0, 250, 255][..], &[109, 0, 0, 0, 0], &[0, 0, 0, 0]].concat();
         for _ in 0..20 {

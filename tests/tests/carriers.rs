@@ -2,35 +2,128 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use tests::carrier::{Authority, Carrier, Holder, optfile};
+use tests::group::Group;
 use tests::node::Program;
 use tests::otp::Otp;
 use tests::peer::{PLAIN, Peer};
 use tests::scene::{COOKIE, Scene};
 use tests::suite;
 
-/// A sidecar with short ticks and both suites: one that needs it dead at its end comes last.
+/// Two sidecars: one with short ticks, and one that has other things to do, in an unoptimized build, than to keep such ticks
+/// beside 64 MiB.
 fn over(otp: &'static Otp, carrier: Carrier) {
     Scene::run_over(carrier, otp, |scene| {
-        let ready = scene.start_node(
-            "node",
-            Program::Sidecar,
-            &["--sname", "rust@localhost", "--cookie", COOKIE, "--ticktime", "4"],
-        )?;
+        let arguments = ["--sname", "ticks@localhost", "--cookie", COOKIE, "--ticktime", "4"];
+        let ready = scene.start_node("ticks", Program::Sidecar, &arguments)?;
         let settings = [("node", ready.name.as_str())];
         let flags = ["-kernel", "net_ticktime", "4"];
         suite::run(scene, "tick_suite", "ticker@localhost", &flags, &settings)?;
-        suite::run(scene, "carrier_suite", "tester@localhost", &flags, &settings)
+        let arguments = ["--sname", "rust@localhost", "--cookie", COOKIE];
+        let ready = scene.start_node("node", Program::Sidecar, &arguments)?;
+        let settings = [("node", ready.name.as_str())];
+        suite::run(scene, "carrier_suite", "tester@localhost", &[], &settings)
     });
 }
 
 tests::on_every_release!(tls_12_carries_all_there_is, over(super::Carrier::Tls));
 tests::on_every_release!(tls_13_carries_all_there_is, over(super::Carrier::Tls13));
 tests::on_every_release!(unix_sockets_carry_all_there_is, over(super::Carrier::Local));
+
+/// Nodes of one name that start at once, three BEAMs and one of ours, where a killed one has left its socket: one of them gets it.
+fn one_of_many_gets_the_name(otp: &'static Otp) {
+    Scene::run_bare_over(Carrier::Local, otp, |scene| {
+        scene.start_beam("killed", "same@localhost", COOKIE, &[])?;
+        scene.kill("killed")?;
+        ensure!(
+            scene.shared().join("dist/same@localhost").exists(),
+            "a kill takes the socket away"
+        );
+        let mut beams = Vec::new();
+        for _ in 0..3 {
+            let mut erl = scene.erl()?;
+            erl.args(["-sname", "same@localhost", "-setcookie", COOKIE, "-s", "check", "idle"]);
+            beams.push(Group::start("contender", erl)?);
+        }
+        let arguments = ["--sname", "same@localhost", "--cookie", COOKIE];
+        let ours = scene.try_node("ours", Program::Sidecar, &arguments)?;
+        let mut winners = usize::from(ours.is_ok());
+        if let Err((_, said)) = ours {
+            ensure!(said.iter().any(|line| line.contains("taken")), "{said:?}");
+        }
+        for beam in &mut beams {
+            let told = beam.log().wait_for(0, Duration::from_secs(30), |line| match &*line.text {
+                "@idle" => Some(true),
+                text => text.contains("listen error").then_some(false),
+            });
+            let (_, won) = told.with_context(|| beam.log().tail(20))?;
+            winners += usize::from(won);
+        }
+        ensure!(winners == 1, "{winners} nodes have one name");
+        let left: Vec<_> = fs::read_dir(scene.shared().join("dist"))?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<Result<_>>()?;
+        ensure!(left == ["same@localhost"], "{left:?}");
+        Ok(())
+    });
+}
+
+tests::on_every_release!(of_those_who_start_at_once_one_gets_the_name, one_of_many_gets_the_name());
+
+/// Neither side goes where others can come in, and each says what to do.
+fn a_directory_that_is_open_to_others(otp: &'static Otp) {
+    Scene::run_bare_over(Carrier::Local, otp, |scene| {
+        let dist = scene.shared().join("dist");
+        fs::create_dir(&dist)?;
+        fs::set_permissions(&dist, fs::Permissions::from_mode(0o750))?;
+        let arguments = ["--sname", "rust@localhost", "--cookie", COOKIE];
+        let Err((_, said)) = scene.try_node("node", Program::Sidecar, &arguments)? else {
+            bail!("ours starts");
+        };
+        ensure!(said.len() == 1 && said.iter().all(|line| line.contains("chmod 700")), "{said:?}");
+        let mut erl = scene.erl()?;
+        erl.args(["-sname", "tester@localhost", "-setcookie", COOKIE, "-s", "check", "idle"]);
+        let mut beam = Group::start("beam", erl)?;
+        beam.wait(Duration::from_secs(30))?;
+        let said = beam.log().lines();
+        ensure!(said.iter().any(|line| line.text.contains("chmod 700")), "{said:?}");
+        fs::set_permissions(&dist, fs::Permissions::from_mode(0o700))?;
+        scene.start_node("node", Program::Sidecar, &arguments)?;
+        let modes = [&dist, &dist.join("rust@localhost")]
+            .map(|path| Ok(fs::metadata(path)?.permissions().mode() & 0o777));
+        let modes: Vec<u32> = modes.into_iter().collect::<Result<_>>()?;
+        ensure!(modes == [0o700, 0o600], "{modes:?}");
+        let said = echo(scene, "tester", &[])?;
+        ensure!(said == "{echo,there}", "{said:?}");
+        Ok(())
+    });
+}
+
+tests::on_every_release!(
+    an_open_directory_is_refused_by_both_sides,
+    a_directory_that_is_open_to_others()
+);
+
+/// A puppet that is dialled and dials.
+fn both_ways_over_ipv6(otp: &'static Otp, carrier: Carrier) {
+    Scene::run_over(carrier, otp, |scene| {
+        let ready = scene.start_node(
+            "node",
+            Program::Puppet,
+            // The address for a host: not every machine's `localhost` has one of this family.
+            &["--name", "ours@::1", "--cookie", COOKIE],
+        )?;
+        suite::run(scene, "both_ways_suite", "tester@::1", &[], &[("node", &ready.name)])
+    });
+}
+
+tests::on_every_release!(inet6_tcp_carries_both_ways, both_ways_over_ipv6(super::Carrier::Tcp6));
+tests::on_every_release!(inet6_tls_carries_both_ways, both_ways_over_ipv6(super::Carrier::Tls6));
 
 /// Listens on a Unix socket for one BEAM and on TLS for another; a third speaks both.
 fn two_at_once(otp: &'static Otp) {
@@ -164,7 +257,6 @@ fn only_names_and_networks_that_are_allowed_come_in() -> Result<()> {
 
 #[test]
 fn a_cookie_shows_neither_in_the_log_nor_in_ps_when_a_file_holds_it() -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
     on_host(|scene| {
         const SECRET: &str = "never-to-be-seen";
         let file = scene.home().join("cookie");

@@ -1,5 +1,6 @@
 //! Clusters without epmd: ports that everybody knows, in the ways that OTP has for it.
 
+use tests::carrier::Carrier;
 use tests::node::Program;
 use tests::on_every_release;
 use tests::otp::Otp;
@@ -17,13 +18,12 @@ fn port_of_all() -> anyhow::Result<u16> {
     }
 }
 
-/// `-erl_epmd_port`: one port for all nodes, each on an address of its own.
-fn with_one_port_for_all(otp: &'static Otp) {
-    Scene::run_bare(otp, |scene| {
+/// `-erl_epmd_port`: one port for all nodes, each on an address of its own, and neither side told more.
+fn with_one_port_for_all(otp: &'static Otp, carrier: Carrier) {
+    Scene::run_bare_over(carrier, otp, |scene| {
         let port = port_of_all()?.to_string();
-        let tester = format!("tester@127.0.0.1=127.0.0.1:{port}");
-        let node = ["--name", "ours@127.0.0.2", "--epmd", "none", "--interface", "127.0.0.2"];
-        let place = ["--port-min", &port, "--peer", &tester, "--cookie", COOKIE];
+        let node = ["--name", "ours@127.0.0.2", "--interface", "127.0.0.2"];
+        let place = ["--erl-epmd-port", &port, "--cookie", COOKIE];
         let ready = scene.start_node("node", Program::Puppet, &[&node[..], &place[..]].concat())?;
         let flags = ["-erl_epmd_port", &port, "-kernel", "inet_dist_use_interface", "{127,0,0,1}"];
         suite::run(scene, "static_suite", "tester@127.0.0.1", &flags, &[("node", &ready.name)])
@@ -31,8 +31,8 @@ fn with_one_port_for_all(otp: &'static Otp) {
 }
 
 /// `-epmd_module`: the port follows from the name.
-fn with_a_module_for_epmd(otp: &'static Otp) {
-    Scene::run_bare(otp, |scene| {
+fn with_a_module_for_epmd(otp: &'static Otp, carrier: Carrier) {
+    Scene::run_bare_over(carrier, otp, |scene| {
         let (ours, theirs) = (port_of_all()?.to_string(), port_of_all()?.to_string());
         let (name, tester) = (format!("p{ours}@127.0.0.1"), format!("p{theirs}@127.0.0.1"));
         let place = format!("{tester}=127.0.0.1:{theirs}");
@@ -54,5 +54,32 @@ fn with_a_module_for_epmd(otp: &'static Otp) {
     });
 }
 
-on_every_release!(one_port_for_all_nodes, with_one_port_for_all());
-on_every_release!(a_module_in_the_place_of_epmds_client, with_a_module_for_epmd());
+on_every_release!(one_port_for_all_nodes, with_one_port_for_all(super::Carrier::Tcp));
+on_every_release!(one_port_for_all_nodes_over_tls, with_one_port_for_all(super::Carrier::Tls13));
+on_every_release!(
+    a_module_in_the_place_of_epmds_client,
+    with_a_module_for_epmd(super::Carrier::Tcp)
+);
+on_every_release!(
+    a_module_in_the_place_of_epmds_client_over_tls,
+    with_a_module_for_epmd(super::Carrier::Tls)
+);
+
+/// `-no_epmd`: a BEAM over TCP or TLS can then only dial, as its listener wants an epmd all the same. Where ours is follows from
+/// the one port of all nodes.
+fn beside_a_beam_that_knows_no_epmd(otp: &'static Otp, carrier: Carrier) {
+    Scene::run_bare_over(carrier, otp, |scene| {
+        let port = port_of_all()?.to_string();
+        let node = ["--name", "ours@127.0.0.2", "--interface", "127.0.0.2", "--cookie", COOKIE];
+        let arguments = [&node[..], &["--erl-epmd-port", &port]].concat();
+        let ready = scene.start_node("node", Program::Sidecar, &arguments)?;
+        let flags = ["-no_epmd", "-dist_listen", "false", "-erl_epmd_port", &port];
+        suite::run(scene, "served_suite", "tester@127.0.0.1", &flags, &[("node", &ready.name)])
+    });
+}
+
+on_every_release!(a_beam_told_of_no_epmd, beside_a_beam_that_knows_no_epmd(super::Carrier::Tcp));
+on_every_release!(
+    a_beam_told_of_no_epmd_over_tls,
+    beside_a_beam_that_knows_no_epmd(super::Carrier::Tls)
+);

@@ -257,4 +257,54 @@ mod tests {
         assert!(error.to_string().contains(&port.to_string()), "{error}");
         Ok(())
     }
+
+    /// What the kernel says of a dialled and of an accepted connection. It doubles the buffers' sizes for its own needs.
+    #[tokio::test]
+    async fn options_are_what_the_sockets_have_on_both_ends() -> io::Result<()> {
+        for (nodelay, keepalive, buffer) in
+            [(true, Some(Duration::from_secs(77)), 40_000), (false, None, 60_000)]
+        {
+            let options = TcpOptions {
+                interface: Ipv4Addr::LOCALHOST.into(),
+                nodelay,
+                keepalive,
+                send_buffer: Some(buffer),
+                receive_buffer: Some(buffer + 1_000),
+                not_sent_low_water: Some(33_000),
+                ..TcpOptions::default()
+            };
+            let door = TcpDoor { listener: bind(&options)?, options: options.clone() };
+            let address = door.address();
+            let (dialled, accepted) =
+                tokio::join!(dial(&address, &options), door.listener.accept());
+            let (dialled, accepted) = (dialled?, accepted?.0);
+            tune(&accepted, &options)?;
+            for socket in [SockRef::from(&dialled), SockRef::from(&accepted)] {
+                assert_eq!(socket.tcp_nodelay()?, nodelay);
+                assert_eq!(socket.keepalive()?, keepalive.is_some());
+                if let Some(idle) = keepalive {
+                    assert_eq!(socket.tcp_keepalive_time()?, idle);
+                }
+                let grown = if cfg!(target_os = "linux") { 2 } else { 1 };
+                assert_eq!(socket.send_buffer_size()?, grown * buffer);
+                assert_eq!(socket.recv_buffer_size()?, grown * (buffer + 1_000));
+                #[cfg(target_os = "linux")]
+                assert_eq!(socket.tcp_notsent_lowat()?, 33_000);
+            }
+        }
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn without_a_word_small_messages_are_not_held_back_and_the_ticks_do_without_keepalive()
+    -> io::Result<()> {
+        let door =
+            TcpDoor { listener: bind(&TcpOptions::default())?, options: TcpOptions::default() };
+        let Some(port) = door.address().port() else { return Err(io::ErrorKind::Other.into()) };
+        let to = Address::Socket((Ipv4Addr::LOCALHOST, port).into());
+        let dialled = dial(&to, &TcpOptions::default()).await?;
+        let socket = SockRef::from(&dialled);
+        assert!(socket.tcp_nodelay()? && !socket.keepalive()?);
+        Ok(())
+    }
 }

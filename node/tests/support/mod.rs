@@ -4,4 +4,5 @@
 pub mod live;
 #[path = "../../../examples/memory/carrier.rs"]
 pub(crate) mod memory;
+pub mod network;
 pub mod peer;

@@ -24,12 +24,12 @@ pub enum OptfileError {
         error: io::Error,
     },
     /// It is no Erlang term.
-    #[error("the TLS options {} are no Erlang term with a dot behind it: {error}", .file.display())]
+    #[error("the TLS options {} are no Erlang term with a dot behind it: {why}", .file.display())]
     NoTerm {
         /// Where it is.
         file: PathBuf,
-        /// Where, and what.
-        error: text::ParseError,
+        /// Where, and what; not what stands there, which may be a password.
+        why: String,
     },
     /// It is a term of another kind.
     #[error("the TLS options {} must be `[{{server, [Option]}}, {{client, [Option]}}].`: {why}", .file.display())]
@@ -75,12 +75,15 @@ pub(super) fn read(file: &Path) -> Result<TlsOptions, OptfileError> {
 
 fn parse(file: &Path, text: &str) -> Result<TlsOptions, OptfileError> {
     let shape = |why: String| OptfileError::Shape { file: file.to_owned(), why };
-    let term =
-        text::parse(text).map_err(|error| OptfileError::NoTerm { file: file.to_owned(), error })?;
+    let term = text::parse(text).map_err(|error| OptfileError::NoTerm {
+        file: file.to_owned(),
+        why: without_quoting(&error),
+    })?;
     let parts = term.as_list().ok_or_else(|| shape("it is no list".to_owned()))?;
     let mut options = TlsOptions { server: None, client: None };
-    for part in parts {
-        let (name, value) = pair(part).ok_or_else(|| shape(format!("{part} is no part")))?;
+    for (number, part) in parts.into_iter().enumerate() {
+        let no_part = || shape(format!("part {} of it is neither", number + 1));
+        let (name, value) = pair(part).ok_or_else(no_part)?;
         let list = value.as_list().ok_or_else(|| shape(format!("{name} has no list")))?;
         // As `proplists`: of two the first counts.
         let place = match name.as_str() {
@@ -92,6 +95,16 @@ fn parse(file: &Path, text: &str) -> Result<TlsOptions, OptfileError> {
         place.get_or_insert(side);
     }
     Ok(options)
+}
+
+/// What is wrong where, without the words that stand there.
+fn without_quoting(error: &text::ParseError) -> String {
+    match &error.kind {
+        text::ParseErrorKind::Unexpected { expected, .. } => {
+            format!("line {}, column {}: expected {expected}", error.line, error.column)
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// `{Name, Value}`, or `Name` for `{Name, true}`.
@@ -119,9 +132,10 @@ impl Part<'_> {
         let mut side =
             TlsSide { verify: !is_server, fail_if_no_peer_cert: false, ..TlsSide::default() };
         let mut seen: Vec<String> = Vec::new();
-        for option in options {
+        for (number, option) in options.into_iter().enumerate() {
             let Some((name, value)) = pair(option) else {
-                return Err(self.unknown(&option.to_string()));
+                let number = (number + 1).to_string();
+                return Err(self.value(&number, "neither `Name` nor `{Name, Value}`"));
             };
             let again = seen.contains(&name);
             // Looked at all the same: what is wrong in it is said.
