@@ -21,6 +21,8 @@
 
 %% A Unix socket has 208 KiB by default and does not adapt them.
 -define(BUFFERS, [{sndbuf, 524288}, {recbuf, 524288}]).
+%% To be the one who takes a name, every 10 ms.
+-define(ATTEMPTS, 200).
 -define(SPAWN_OPTIONS, [link, {priority, max}]).
 
 childspecs() -> {ok, []}.
@@ -67,18 +69,41 @@ is_socket(Path) ->
         {error, _} -> false
     end.
 
-%% Ours alone: whoever can write there can be any node.
+%% Made, or found to be ours alone: whoever can write there can be any node. It has its mode before it has its name, for who
+%% starts at the same time.
 own_directory(Directory) ->
-    case prim_file:make_dir(Directory) of
-        ok -> change_mode(Directory, 8#700);
-        {error, eexist} ->
-            {ok, #file_info{mode = Mode}} = prim_file:read_file_info(Directory),
+    case prim_file:read_file_info(Directory) of
+        {ok, _} -> found(Directory);
+        {error, enoent} ->
+            New = Directory ++ own(),
+            case prim_file:make_dir(New) of
+                ok ->
+                    ok = change_mode(New, 8#700),
+                    case prim_file:rename(New, Directory) of
+                        ok -> {ok, Directory};
+                        {error, _} -> _ = prim_file:del_dir(New), found(Directory)
+                    end;
+                {error, Reason} -> {error, {Reason, Directory}}
+            end;
+        {error, Reason} -> {error, {Reason, Directory}}
+    end.
+
+found(Directory) ->
+    case is_ours_alone(Directory) of
+        ok -> {ok, Directory};
+        Error -> Error
+    end.
+
+is_ours_alone(Directory) ->
+    case prim_file:read_file_info(Directory) of
+        {ok, #file_info{type = directory, mode = Mode}} ->
             %% Only the owner may set the mode, also to what it is.
             case {Mode band 8#077, change_mode(Directory, Mode band 8#7777)} of
                 {0, ok} -> ok;
                 {0, _} -> {error, {belongs_to_another_user, Directory}};
                 _ -> {error, {open_to_others, Directory, "chmod 700 it"}}
             end;
+        {ok, _} -> {error, {no_directory, Directory}};
         {error, Reason} -> {error, {Reason, Directory}}
     end.
 
@@ -86,48 +111,83 @@ change_mode(Path, Mode) -> prim_file:write_file_info(Path, #file_info{mode = Mod
 
 %% ---- listening
 
+%% The socket is bound under a name of its own and moved to the node's, which replaces what a killed node left there in one step.
+%% Between the look whether somebody answers there and the move nobody else may do the same: that is what `.NAME` is for, a hard
+%% link to the socket of whoever is at it. A link is made by one or fails; and its owner lives if it answers.
 listen(Name, Host) ->
     Full = atom_to_list(Name) ++ "@" ++ Host,
-    maybe_then(directory(), fun own_directory/1,
-               fun() -> maybe_then(path(Full), fun make_room/1, fun() -> open(Full) end) end).
-
-maybe_then({ok, Value}, Check, Then) ->
-    case Check(Value) of
-        ok -> Then();
+    case in_turn([fun directory/0, fun own_directory/1, fun(Directory) -> open(Directory, own()) end]) of
+        {ok, {Socket, Own, Directory}} ->
+            Path = filename:join(Directory, Full),
+            case claim(Own, filename:join(Directory, "." ++ Full), Path, ?ATTEMPTS) of
+                ok -> put({?MODULE, Socket}, {Path, inode(Path)}), {ok, {Socket, net_address(Path), creation()}};
+                Error -> gen_tcp:close(Socket), _ = prim_file:delete(Own), Error
+            end;
         Error -> Error
-    end;
-maybe_then(Error, _, _) -> Error.
+    end.
 
-open(Full) ->
-    {ok, Path} = path(Full),
+in_turn([First | Rest]) -> lists:foldl(fun(Next, {ok, Value}) -> Next(Value); (_, Error) -> Error end, First(), Rest).
+
+%% A name of its own for each life of each node, shorter than most nodes'.
+own() -> "." ++ string:lowercase(integer_to_list(rand:uniform(1 bsl 32) - 1, 16)) ++ os:getpid().
+
+open(Directory, Own) ->
+    Path = filename:join(Directory, Own),
     %% The distribution needs a port: not the other backend, should it be the default.
     Options = [{inet_backend, inet}, {ifaddr, {local, Path}}, {active, false}, {packet, 2}, {backlog, 128} | ?BUFFERS],
     case gen_tcp:listen(0, Options) of
-        {ok, Socket} ->
-            ok = change_mode(Path, 8#600),
-            {ok, {Socket, net_address(Path), creation()}};
+        {ok, Socket} -> ok = change_mode(Path, 8#600), {ok, {Socket, Path, Directory}};
         Error -> Error
+    end.
+
+claim(_, Claim, _, 0) -> {error, {about_to_be_taken, Claim}};
+claim(Own, Claim, Path, Attempts) ->
+    case prim_file:make_link(Own, Claim) of
+        ok ->
+            Result = case answers(Path) of
+                         false -> prim_file:rename(Own, Path);
+                         true -> {error, duplicate_name}
+                     end,
+            _ = prim_file:delete(Claim),
+            Result;
+        {error, eexist} ->
+            case answers(Claim) of
+                %% Killed in those microseconds.
+                false -> prim_file:delete(Claim);
+                true -> timer:sleep(10)
+            end,
+            claim(Own, Claim, Path, Attempts - 1);
+        Error -> Error
+    end.
+
+%% Nobody does where there is nothing, nor on what a killed node left behind. What is no socket is not ours to replace.
+answers(Path) ->
+    case gen_tcp:connect({local, Path}, 0, [{inet_backend, inet}]) of
+        {ok, Socket} -> gen_tcp:close(Socket), true;
+        {error, enoent} -> false;
+        {error, econnrefused} -> not is_socket(Path);
+        {error, _} -> true
     end.
 
 %% What epmd would give: another number for each life of the node, over 3 as the first ones have another meaning.
 creation() -> 3 + rand:uniform((1 bsl 32) - 4).
 
-%% A socket that nobody answers on was left behind by a node that was killed.
-make_room(Path) ->
-    case is_socket(Path) andalso gen_tcp:connect({local, Path}, 0, [{inet_backend, inet}]) of
-        false -> ok;
-        {error, econnrefused} -> prim_file:delete(Path);
-        {error, enoent} -> ok;
-        {ok, Socket} -> gen_tcp:close(Socket), {error, duplicate_name};
+inode(Path) ->
+    case prim_file:read_file_info(Path) of
+        {ok, #file_info{major_device = Device, inode = Inode}} -> {Device, Inode};
         Error -> Error
     end.
 
+%% By the process that called listen. Somebody who took our place, as after a lost directory, keeps it.
 close(Socket) ->
-    Name = inet:sockname(Socket),
     gen_tcp:close(Socket),
-    case Name of
-        {ok, {local, Path}} -> _ = prim_file:delete(Path), ok;
-        _ -> ok
+    case erase({?MODULE, Socket}) of
+        {Path, Inode} ->
+            case inode(Path) of
+                Inode -> _ = prim_file:delete(Path), ok;
+                _ -> ok
+            end;
+        undefined -> ok
     end.
 
 %% ---- being called
@@ -184,8 +244,13 @@ call(Kernel, Node, Type, MyNode, SetupTime) ->
     end.
 
 connect(Node) ->
+    Options = [{inet_backend, inet}, {active, false}, {packet, 2} | ?BUFFERS],
     case path(atom_to_list(Node)) of
-        {ok, Path} -> gen_tcp:connect({local, Path}, 0, [{inet_backend, inet}, {active, false}, {packet, 2} | ?BUFFERS]);
+        {ok, Path} ->
+            case is_ours_alone(filename:dirname(Path)) of
+                ok -> gen_tcp:connect({local, Path}, 0, Options);
+                Error -> Error
+            end;
         Error -> Error
     end.
 

@@ -240,7 +240,8 @@ async fn two_nodes_that_dial_each_other_at_once_end_up_with_one_connection(
     network: Network,
 ) -> Result<()> {
     for _ in 0..200 {
-        let (a, b) = pair(&network.another()?).await?;
+        let network = network.another()?;
+        let (a, b) = pair(&network).await?;
         a.spawn_named("echo", echo)?;
         b.spawn_named("echo", echo)?;
         let (mut from_a, mut from_b) = (a.attach()?, b.attach()?);

@@ -59,7 +59,7 @@ fn one_of_many_gets_the_name(otp: &'static Otp) {
         for beam in &mut beams {
             let told = beam.log().wait_for(0, Duration::from_secs(30), |line| match &*line.text {
                 "@idle" => Some(true),
-                text => text.contains("listen error").then_some(false),
+                text => text.contains("in use by another Erlang node").then_some(false),
             });
             let (_, won) = told.with_context(|| beam.log().tail(20))?;
             winners += usize::from(won);

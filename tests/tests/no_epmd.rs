@@ -65,7 +65,7 @@ on_every_release!(
     with_a_module_for_epmd(super::Carrier::Tls)
 );
 
-/// `-no_epmd`: a BEAM over TCP or TLS can then only dial, as its listener wants an epmd all the same. Where ours is follows from
+/// `-no_epmd`, which wants a `-proto_dist` beside it: a BEAM over TLS can then only dial, as its listener wants an epmd all the same. Where ours is follows from
 /// the one port of all nodes.
 fn beside_a_beam_that_knows_no_epmd(otp: &'static Otp, carrier: Carrier) {
     Scene::run_bare_over(carrier, otp, |scene| {
@@ -78,7 +78,6 @@ fn beside_a_beam_that_knows_no_epmd(otp: &'static Otp, carrier: Carrier) {
     });
 }
 
-on_every_release!(a_beam_told_of_no_epmd, beside_a_beam_that_knows_no_epmd(super::Carrier::Tcp));
 on_every_release!(
     a_beam_told_of_no_epmd_over_tls,
     beside_a_beam_that_knows_no_epmd(super::Carrier::Tls)

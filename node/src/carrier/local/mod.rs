@@ -7,15 +7,19 @@
 //! The directory belongs to the user that runs the node and is open to nobody else (mode 0700); it is made if absent. The
 //! socket has mode 0600. A socket that nobody answers on, left behind by a node that was killed, is replaced.
 
-use std::fs::{self, DirBuilder, Permissions};
+mod claim;
+
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
-};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::time::sleep;
+
+use claim::Claimed;
 
 use super::{Address, Carrier, Channel, Incoming, Listener, Promise};
 
@@ -25,12 +29,16 @@ pub const DIRECTORY_VARIABLE: &str = "LOCAL_DIST_DIR";
 /// The directory in the user's home when [`DIRECTORY_VARIABLE`] is not set: beside the cookie, which the two sides share too.
 const IN_HOME: &str = ".erlang.dist";
 
-/// Bytes in the path of a socket: `sun_path` has 108 with its end on Linux, 104 elsewhere.
-const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+/// Bytes in the path of a socket: `sun_path` has 108 with its end on Linux, 104 elsewhere; one goes to the dot before a name
+/// that is being taken.
+const LONGEST_PATH: usize = if cfg!(target_os = "linux") { 106 } else { 102 };
 
 /// The kernel's buffers: a Unix socket has 208 KiB by default and does not adapt them; a write of a fragment and its
 /// neighbours must not be cut into two.
 const BUFFER: usize = 512 * 1024;
+
+/// How long a caller waits when a listener's backlog is full; a BEAM's holds 128. The deadline of the whole attempt ends it.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Unix sockets in a directory.
 #[derive(Debug, Clone)]
@@ -89,12 +97,10 @@ impl Carrier for Local {
     fn listen<'a>(&'a self, node: &'a str) -> Promise<'a, io::Result<Box<dyn Listener>>> {
         Box::pin(async move {
             let path = self.path(node)?;
-            own_directory(&self.directory)?;
-            make_room(&path).await?;
-            let listener = UnixListener::bind(&path)?;
-            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-            let inode = fs::metadata(&path)?.ino();
-            Ok(Box::new(LocalDoor { listener, path, inode }) as Box<dyn Listener>)
+            make_directory(&self.directory)?;
+            is_ours_alone(&self.directory)?;
+            let (listener, claimed) = claim::listen(path).await?;
+            Ok(Box::new(LocalDoor { listener, claimed }) as Box<dyn Listener>)
         })
     }
 
@@ -104,7 +110,16 @@ impl Carrier for Local {
                 let why = format!("a Unix socket cannot lead to {to}");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
             };
-            let stream = UnixStream::connect(path).await.map_err(|error| match error.kind() {
+            // Whoever could put a socket there could be any node.
+            is_ours_alone(path.parent().unwrap_or_else(|| Path::new(".")))?;
+            let stream = loop {
+                match UnixStream::connect(path).await {
+                    // No room in the backlog, where TCP would try again by itself.
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(AGAIN).await,
+                    done => break done,
+                }
+            };
+            let stream = stream.map_err(|error| match error.kind() {
                 io::ErrorKind::ConnectionRefused => io::Error::new(
                     error.kind(),
                     format!("{node} has left its socket behind and is gone"),
@@ -131,42 +146,37 @@ impl Carrier for Local {
     }
 }
 
-/// Makes the directory, or makes sure that it is ours alone: whoever can write there can be any node.
-fn own_directory(directory: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+fn make_directory(directory: &Path) -> io::Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| {
+        let why = format!(
+            "the directory {} cannot be made ({error}): make it, or name another with {DIRECTORY_VARIABLE} or --local, \
+             the same for both sides",
+            directory.display()
+        );
+        io::Error::new(error.kind(), why)
+    })
+}
+
+/// Makes sure that nobody else can come in: whoever can write there can be any node.
+fn is_ours_alone(directory: &Path) -> io::Result<()> {
     let found = fs::metadata(directory)?;
     let mode = found.mode() & 0o777;
     let refuse = |why: String| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     let shown = directory.display();
+    let us = rustix::process::geteuid().as_raw();
+    if found.uid() != us {
+        return refuse(format!(
+            "the directory {shown} belongs to user {}, and this node runs as {us}: run both nodes as the same user",
+            found.uid()
+        ));
+    }
     if mode & 0o077 != 0 {
         return refuse(format!(
             "the directory {shown} is open to others (mode {mode:03o}): `chmod 700 {shown}`"
         ));
     }
-    if found.uid() != rustix::process::geteuid().as_raw() {
-        return refuse(format!(
-            "the directory {shown} belongs to another user: run both nodes as the same one"
-        ));
-    }
     Ok(())
-}
-
-/// Removes a socket that nobody answers on.
-async fn make_room(path: &Path) -> io::Result<()> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
-    if !found.file_type().is_socket() {
-        return refuse(format!("{} is in the way, and it is no socket: remove it", path.display()));
-    }
-    match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Ok(_) => refuse(format!(
-            "the name is taken: another node answers on {}. Choose another name, or stop that node",
-            path.display()
-        )),
-        Err(error) => Err(error),
-    }
 }
 
 fn channel(stream: UnixStream, peer: Address) -> io::Result<Channel> {
@@ -180,19 +190,19 @@ fn channel(stream: UnixStream, peer: Address) -> io::Result<Channel> {
 #[derive(Debug)]
 struct LocalDoor {
     listener: UnixListener,
-    path: PathBuf,
-    inode: u64,
+    /// Dropped after the listener: who finds the name free must not find somebody behind it.
+    claimed: Claimed,
 }
 
 impl Listener for LocalDoor {
     fn address(&self) -> Address {
-        Address::Path(self.path.clone())
+        Address::Path(self.claimed.path().to_owned())
     }
 
     fn accept(&mut self) -> Promise<'_, io::Result<Incoming>> {
         Box::pin(async move {
             let (stream, _) = self.listener.accept().await?;
-            let peer = Address::Path(self.path.clone());
+            let peer = self.address();
             Ok(Incoming {
                 peer: peer.clone(),
                 channel: Box::pin(async move { channel(stream, peer) }),
@@ -201,17 +211,11 @@ impl Listener for LocalDoor {
     }
 }
 
-impl Drop for LocalDoor {
-    fn drop(&mut self) {
-        // Somebody who took our place, as after a lost directory, keeps it.
-        if fs::metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     const NODE: &str = "rust@here";
@@ -270,6 +274,64 @@ mod tests {
         }
         fs::set_permissions(&dist, Permissions::from_mode(0o700)).unwrap();
         assert!(local.listen(NODE).await.is_ok());
+        // A caller looks too.
+        let door = local.listen(NODE).await.unwrap();
+        fs::set_permissions(&dist, Permissions::from_mode(0o750)).unwrap();
+        let why = local.connect(NODE, &door.address()).await.unwrap_err().to_string();
+        assert!(why.contains("chmod 700"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_cannot_be_made_is_said_by_its_path() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(home.path().join("file"), "").unwrap();
+        let why = refused(&Local::new(home.path().join("file/dist"))).await;
+        assert!(why.contains("file/dist") && why.contains(DIRECTORY_VARIABLE), "{why}");
+    }
+
+    /// Threads, so that they are at it at the same time.
+    #[test]
+    fn of_nodes_of_one_name_that_start_at_once_one_gets_it_also_where_a_killed_one_left_a_socket() {
+        let (home, local) = directory();
+        let path = home.path().join("dist").join(NODE);
+        make_directory(&home.path().join("dist")).unwrap();
+        for round in 0..50 {
+            if round % 2 == 0 {
+                drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            }
+            let listening: Vec<_> = std::thread::scope(|scope| {
+                let contenders: Vec<_> = (0..8)
+                    .map(|_| {
+                        scope.spawn(|| {
+                            let mut builder = tokio::runtime::Builder::new_current_thread();
+                            let runtime = builder.enable_all().build().unwrap();
+                            (runtime.block_on(local.listen(NODE)), runtime)
+                        })
+                    })
+                    .collect();
+                contenders.into_iter().map(|contender| contender.join().unwrap()).collect()
+            });
+            let (winners, losers): (Vec<_>, Vec<_>) =
+                listening.into_iter().partition(|(listening, _)| listening.is_ok());
+            assert_eq!(winners.len(), 1, "round {round}");
+            for (loser, _) in losers {
+                let why = loser.err().unwrap().to_string();
+                assert!(why.contains("taken"), "{why}");
+            }
+            assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
+            drop(winners);
+            let left: Vec<_> = fs::read_dir(home.path().join("dist")).unwrap().collect();
+            assert!(left.is_empty(), "round {round}: {left:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_claim_left_by_a_node_killed_in_the_middle_is_nobodys() {
+        let (home, local) = directory();
+        let dist = home.path().join("dist");
+        make_directory(&dist).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(dist.join(format!(".{NODE}"))).unwrap());
+        assert!(local.listen(NODE).await.is_ok());
     }
 
     #[tokio::test]
@@ -291,6 +353,6 @@ mod tests {
             assert_eq!(local.locate(name), None);
         }
         let deep = Local::new(home.path().join("d".repeat(120)));
-        assert!(refused(&deep).await.contains("107") || cfg!(not(target_os = "linux")));
+        assert!(refused(&deep).await.contains("106") || cfg!(not(target_os = "linux")));
     }
 }
