@@ -26,6 +26,21 @@ pub fn run(
     flags: &[&str],
     settings: &[(&str, &str)],
 ) -> Result<()> {
+    run_cases(scene, module, &[], tester, flags, settings)
+}
+
+/// The same with some of its cases, in the suite's order; with none named, all of them.
+///
+/// # Errors
+/// As `run`.
+pub fn run_cases(
+    scene: &mut Scene,
+    module: &str,
+    cases: &[&str],
+    tester: &str,
+    flags: &[&str],
+    settings: &[(&str, &str)],
+) -> Result<()> {
     let mut command = scene.erl()?;
     command.args(flags).args([
         name_flag(tester),
@@ -38,7 +53,7 @@ pub fn run(
         "-extra",
         module,
     ]);
-    let cases = std::env::var("CNODE_TEST_CASES").unwrap_or_default();
+    let cases = std::env::var("CNODE_TEST_CASES").unwrap_or_else(|_| cases.join(","));
     command.arg(format!("cases={cases}"));
     for (key, value) in settings {
         command.arg(format!("{key}={value}"));

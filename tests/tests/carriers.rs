@@ -224,6 +224,13 @@ fn who_listens_beyond_the_machine_without_tls_is_warned_once_and_nobody_else() -
     Ok(())
 }
 
+fn says(scene: &mut Scene, id: &str, wanted: &str) -> Result<()> {
+    let log = scene.node(id)?.log().clone();
+    let found =
+        log.wait_for(0, Duration::from_secs(5), |line| line.text.contains(wanted).then_some(()));
+    found.with_context(|| format!("{id} does not say {wanted:?}")).map(|_| ())
+}
+
 #[test]
 fn only_names_and_networks_that_are_allowed_come_in() -> Result<()> {
     on_host(|scene| {
@@ -240,11 +247,13 @@ fn only_names_and_networks_that_are_allowed_come_in() -> Result<()> {
         Peer::join(names.port, "friend@localhost", COOKIE, PLAIN)?.echo(b"friend")?;
         Peer::join(names.port, "any@elsewhere", COOKIE, PLAIN)?.echo(b"of the host")?;
         ensure!(Peer::join(names.port, "foe@localhost", COOKIE, PLAIN).is_err(), "a foe comes in");
+        says(scene, "names", "foe@localhost is not among the nodes that are allowed")?;
         let networks = start(scene, "networks", &["--allow-network", "192.0.2.0/24"])?;
         ensure!(
             Peer::join(networks.port, "friend@localhost", COOKIE, PLAIN).is_err(),
             "from the loopback"
         );
+        says(scene, "networks", "none of the networks that are allowed")?;
         let both = start(
             scene,
             "both",

@@ -57,12 +57,6 @@ fn a_cluster_over_tls_stays_whole_with_ours_in_it() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_cluster_over_unix_sockets_stays_whole_with_ours_in_it() -> anyhow::Result<()> {
-    in_a_mesh(Otp::host()?, Carrier::Local);
-    Ok(())
-}
-
-#[test]
 fn who_dial_each_other_over_tls_get_one_connection() -> anyhow::Result<()> {
     at_the_same_time(Otp::host()?, Carrier::Tls13);
     Ok(())

@@ -8,30 +8,48 @@ use tests::scene::Scene;
 use tests::suite;
 
 /// The suite starts the nodes itself, and starts them again.
-fn between_ours_and(otp: &'static Otp, carrier: Carrier, two: &str) {
+fn between_ours_and(otp: &'static Otp, two: &str) {
+    in_these_cases(otp, Carrier::Tcp, &[], two);
+}
+
+fn in_these_cases(otp: &'static Otp, carrier: Carrier, cases: &[&str], two: &str) {
     Scene::run_over(carrier, otp, |scene| {
         // Built before the suite's clock runs.
         Program::Puppet.path()?;
         let flags = ["-kernel", "net_ticktime", "4"];
-        suite::run(scene, "partition_suite", "tester@localhost", &flags, &[("two", two)])
+        suite::run_cases(
+            scene,
+            "partition_suite",
+            cases,
+            "tester@localhost",
+            &flags,
+            &[("two", two)],
+        )
     });
 }
 
-on_every_release!(
-    a_beam_and_ours_lose_and_find_each_other,
-    between_ours_and(super::Carrier::Tcp, "beam")
-);
+on_every_release!(a_beam_and_ours_lose_and_find_each_other, between_ours_and("beam"));
 
 /// No part of it depends on the release of the one that watches.
 #[test]
 fn two_of_ours_lose_and_find_each_other() -> anyhow::Result<()> {
-    between_ours_and(Otp::host()?, Carrier::Tcp, "puppet");
+    between_ours_and(Otp::host()?, "puppet");
     Ok(())
 }
 
-/// The proxies carry TLS as they carry all else.
+/// The proxies carry TLS as they carry all else. What the kernel does to a connection is another thing when TLS is in it: its
+/// end and its reset, a peer that is stopped or killed, bytes that stop coming.
 #[test]
 fn a_beam_and_ours_lose_and_find_each_other_over_tls() -> anyhow::Result<()> {
-    between_ours_and(Otp::host()?, Carrier::Tls, "beam");
+    let cases = [
+        "the_nodes_meet",
+        "a_closed_connection",
+        "a_reset_connection",
+        "silence",
+        "a_stopped_process",
+        "a_killed_node_that_comes_back",
+        "a_killed_node_of_ours_that_comes_back",
+    ];
+    in_these_cases(Otp::host()?, Carrier::Tls, &cases, "beam");
     Ok(())
 }

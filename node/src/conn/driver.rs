@@ -66,14 +66,18 @@ async fn prove(
     let identity = channel.identity.clone();
     let mut talk = Talk::new(channel, prefix);
     let caller = talk.caller(hub.local.clone()).await?;
+    let unlisted = caller
+        .claimed_name()
+        .or_else(|| caller.wanted_host())
+        .filter(|name| !hub.admits(name, &identity))
+        .cloned();
     // Held until the caller has its place, or is gone.
     let (decision, _at_the_door) = match (caller.claimed_name(), caller.wanted_host()) {
-        (Some(name), _) if !hub.admits(name, &identity) => (Decision::Refuse, None),
+        _ if unlisted.is_some() => (Decision::Refuse, None),
         (Some(name), _) => {
             let (decision, mark) = greet(hub, name).await;
             (decision, Some(mark))
         }
-        (None, Some(host)) if !hub.admits(host, &identity) => (Decision::Refuse, None),
         (None, Some(host)) => (hub.name_for_guest(host), None),
         (None, None) => (Decision::Refuse, None),
     };
@@ -82,7 +86,12 @@ async fn prove(
         Some(name) => hub.cookie_for(name),
         None => hub.config.cookie.clone(),
     };
-    let proved = talk.prove(caller, decision, cookie.bytes()).await?;
+    let proved = talk.prove(caller, decision, cookie.bytes()).await.map_err(|broken| {
+        match (broken, unlisted) {
+            (Broken::Said(HandshakeError::Refused { .. }), Some(name)) => Refusal::Unlisted(name),
+            (broken, _) => broken.into(),
+        }
+    })?;
     let (ack, peer) = proved.accept();
     // Nothing is awaited between the claim and the task that tends to it: a stranger may be dismissed at any await.
     let connection = hub.claim(peer, from, takes_over, None)?;
@@ -114,6 +123,11 @@ pub(crate) enum Refusal {
     ForeignNetwork,
     #[error("it is not among the nodes that are allowed")]
     NotAllowed,
+    #[error(
+        "{0} is not among the nodes that are allowed: allow it, or all of its host; over TLS its certificate must be for \
+         that host too"
+    )]
+    Unlisted(Atom),
     #[error("cannot connect to {address}: {source}")]
     Unreachable { address: Address, source: std::io::Error },
     #[error("no answer within {0:?}")]
