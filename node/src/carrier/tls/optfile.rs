@@ -354,7 +354,10 @@ mod tests {
             ("{depth, -1}", "depth"),
             ("{certs_keys, []}", "certs_keys"),
             ("{server_name_indication, disable}", "server_name_indication"),
-            ("{1, 2}", "{1,2}"),
+            // What it may hold is not shown.
+            ("{1, 2}", "option `1`"),
+            ("{password, \"secret\", 3}", "option `1`"),
+            ("{password 1 \"secret\"}", "line 1, column"),
         ] {
             let text = read(&format!("[{{server, [{option}]}}].")).unwrap_err().to_string();
             assert!(text.contains(named) && text.contains("dist.conf"), "{option}: {text}");
