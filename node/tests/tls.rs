@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use node::carrier::{TcpOptions, Tls, TlsOptions};
+use node::discovery::StaticTable;
 use node::{Atom, Cookie, EpmdMode, Node};
 use tests::carrier::{Authority, Carrier, Holder, optfile};
 use tests::door::Door;
@@ -250,6 +251,28 @@ fn option_file(scene: &mut Scene) -> Result<()> {
     Ok(())
 }
 
+/// Nobody is asked where the BEAM is: a table says it.
+fn by_table(scene: &mut Scene) -> Result<()> {
+    certificates(scene.shared())?;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let (limits, text) = (["inet_dist_listen_min", "inet_dist_listen_max"], port.to_string());
+    let mut flags = flags(scene, Some("good"), "tlsv1.3")?;
+    for limit in limits {
+        flags.extend(["-kernel", limit, &text].map(str::to_owned));
+    }
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    scene.start_beam("tabled", "tabled@localhost", COOKIE, &flags)?;
+    scene.stop_epmd();
+    let pem = |name: &str| file(scene, name);
+    let options = TlsOptions::mutual(&pem("good.pem"), &pem("good.key"), &pem("ca.pem"));
+    let table = StaticTable::default().with("tabled@localhost", "127.0.0.1", port);
+    let node = Node::builder("caller@localhost").cookie(Cookie::new(COOKIE)?).discovery(table);
+    let node = node.carrier(Tls::new(TcpOptions::default(), options)?).build()?;
+    says("who is in the table", &call(&node, &Atom::new("tabled@localhost")?), &[])?;
+    let unknown = call(&node, &Atom::new("other@localhost")?);
+    says("who is not", &unknown, &["other@localhost is not in the table of nodes, which has 1"])
+}
+
 fn in_scene(otp: &'static Otp, test: fn(&mut Scene) -> Result<()>) {
     Scene::run_over(Carrier::Tcp, otp, test);
 }
@@ -264,3 +287,4 @@ tests::on_every_release!(
 );
 tests::on_every_release!(certificates_are_renewed_without_a_restart, in_scene(super::renewed));
 tests::on_every_release!(otps_option_file_is_read_as_it_is, in_scene(super::option_file));
+tests::on_every_release!(a_static_table_leads_to_a_beam_over_tls, in_scene(super::by_table));

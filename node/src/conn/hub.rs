@@ -57,6 +57,9 @@ pub(crate) struct Hub {
     pub(crate) refused: AtomicU64,
 }
 
+/// How often a caller begins anew when what it finds under way ends that very moment.
+const ATTEMPTS: usize = 3;
+
 impl Hub {
     /// Whether a peer of this name may connect at all, whose channel proved `identity`.
     pub(crate) fn admits(&self, name: &Atom, identity: &[String]) -> bool {
@@ -218,18 +221,26 @@ impl Hub {
             return Ok(());
         }
         let failed = |why: &str| Err(ConnectError { node: node.clone(), why: why.to_owned() });
-        if self.begin(node).is_err() {
+        if self.is_no_peer(node) {
             return failed("it is no node name, which has an @ in it");
         }
-        match self.table.outcome(node) {
-            None if self.table.is_up(node) => Ok(()),
-            None => failed("the connection ended at once"),
-            Some(mut outcome) => match outcome.wait_for(Option::is_some).await.as_deref() {
-                Ok(Some(Ok(()))) => Ok(()),
-                Ok(Some(Err(why))) => failed(why),
-                Ok(None) | Err(_) => failed("the node stops"),
-            },
+        for _ in 0..ATTEMPTS {
+            let begun = self.table.begin(node, || self.open(node));
+            // Before the dial begins: it may fail at once, and nobody would know why.
+            let outcome = self.table.outcome(node);
+            self.begun(node, begun);
+            match outcome {
+                Some(mut outcome) => match outcome.wait_for(Option::is_some).await.as_deref() {
+                    Ok(Some(Ok(()))) => return Ok(()),
+                    Ok(Some(Err(why))) => return failed(why),
+                    Ok(None) | Err(_) => return failed("the node stops"),
+                },
+                None if self.table.is_up(node) => return Ok(()),
+                // It was up, or somebody else's attempt was under way, and that has just ended.
+                None => {}
+            }
         }
+        failed("the connection ended at once")
     }
 
     pub(crate) fn open(&self, node: &Atom) -> mailbox::Connection {

@@ -8,6 +8,7 @@
 //! socket has mode 0600. A socket that nobody answers on, left behind by a node that was killed, is replaced.
 
 mod claim;
+mod halves;
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -183,7 +184,7 @@ fn channel(stream: UnixStream, peer: Address) -> io::Result<Channel> {
     let socket = SockRef::from(&stream);
     socket.set_send_buffer_size(BUFFER)?;
     socket.set_recv_buffer_size(BUFFER)?;
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = halves::split(stream)?;
     Ok(Channel { reader: Box::new(reader), writer: Box::new(writer), peer, identity: Vec::new() })
 }
 
