@@ -26,6 +26,14 @@ enum Form {
     Term(Box<Term>),
 }
 
+/// The connection to another node has no room for more: who sent asked not to wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is busy; nothing was sent")]
+pub struct Busy<M> {
+    /// What was to be sent.
+    pub message: M,
+}
+
 /// What a process function gives back: `Ok(())` is an exit with `normal`.
 pub type Exit = Result<(), Reason>;
 

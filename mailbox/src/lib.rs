@@ -86,7 +86,9 @@ pub use call_multi::MultiReply;
 pub use call_request::{Pending, Requests, Response};
 pub use caller::Caller;
 pub use child::{Child, Restart, Shutdown};
-pub use error::{Exit, IntoExit, Reason, Refused, RegisterError, SpawnError, UnregisterError};
+pub use error::{
+    Busy, Exit, IntoExit, Reason, Refused, RegisterError, SpawnError, UnregisterError,
+};
 pub use monitor::MonitorOptions;
 pub use nodedown::NodeEvent;
 pub use outbound::{BoxFuture, Connection, NoConnection, Nodes, Outbound};

@@ -9,7 +9,7 @@ use term::{Atom, IntoAtom, Pid, Reference, Term};
 use crate::alias::AliasMode;
 use crate::cell::{Cell, Stage};
 use crate::ending;
-use crate::error::{Reason, RegisterError, UnregisterError};
+use crate::error::{Busy, Reason, RegisterError, UnregisterError};
 use crate::ids::{Number, Place};
 use crate::mailbox::{Mailbox, WORTH_A_MARK};
 use crate::monitor::MonitorOptions;
@@ -135,6 +135,24 @@ impl Process {
             block_on(room);
         }
         self.send(to, message);
+    }
+
+    /// Sends as [`send`](Self::send), unless the connection to the other node has no room: `erlang:send/3` with `nosuspend`.
+    /// A node tells when there is room again (`NodeEvent::Ready`).
+    ///
+    /// # Errors
+    /// [`Busy`] with the message, of which nothing was sent.
+    pub fn try_send<M: Serialize + 'static>(
+        &self,
+        to: impl Into<Dest>,
+        message: M,
+    ) -> Result<(), Busy<M>> {
+        let to = to.into();
+        if self.room(&to).is_some() {
+            return Err(Busy { message });
+        }
+        self.send(to, message);
+        Ok(())
     }
 
     /// Sends ahead of ordinary messages, if `to` is an alias that its process made with priority (OTP 28); else as

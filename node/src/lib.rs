@@ -100,7 +100,7 @@ pub use crate::telemetry::{Stats, TrafficStats};
 
 // What a program needs of the crates below, so that it needs to name one.
 pub use mailbox::{
-    AliasMode, Bound, CallError, Caller, Dest, Exit, MonitorOptions, Next, Nodes, Overflow,
+    AliasMode, Bound, Busy, CallError, Caller, Dest, Exit, MonitorOptions, Next, Nodes, Overflow,
     Payload, Process, Reason, Received, RegisterError, Reply, Runtime, Server, SpawnError,
     SpawnOptions, SpawnReplies, SpawnRequestOptions, Spawned,
 };

@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 over_each_network!(
     a_mailbox_that_nobody_reads_holds_up_nobody_on_its_connection,
-    senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_notice,
+    senders_to_a_busy_peer_wait_or_block_or_are_told_or_go_on_and_other_peers_do_not_notice,
     who_waits_for_room_is_freed_when_the_connection_ends,
 );
 
@@ -110,8 +110,8 @@ async fn over_the_bound_of_unread_messages_the_peer_is_held_back_and_kept() -> R
     Ok(())
 }
 
-/// A task waits, a thread blocks, who asks for neither goes on; and somebody else's peer is reached as ever.
-async fn senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_notice(
+/// A task waits, a thread blocks, who tries is told, who asks for nothing goes on; and somebody else's peer is reached as ever.
+async fn senders_to_a_busy_peer_wait_or_block_or_are_told_or_go_on_and_other_peers_do_not_notice(
     network: Network,
 ) -> Result<()> {
     let a = builder("a@here", &network)?.busy_limit(1 << 20).build()?;
@@ -129,6 +129,9 @@ async fn senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_no
     for _ in 0..8 {
         me.send(("sleeper", &to), body(1 << 20));
     }
+    let refused = me.try_send(("sleeper", &to), 3).expect_err("it was sent to a busy peer");
+    ensure!(refused.message == 3, "another message came back: {refused:?}");
+    ensure!(me.try_send(("nobody", name(&quick)?), 3).is_ok(), "another peer is not busy");
     let (done, mut progress) = watch::channel((false, false));
     let (waits, blocks) = (done.clone(), done);
     let (at_task, at_thread) = (to.clone(), to.clone());
@@ -166,6 +169,8 @@ async fn senders_to_a_busy_peer_wait_or_block_or_go_on_and_other_peers_do_not_no
         }
     }
     ensure!(busy > 0 && busy == ready, "{busy} times busy, {ready} times ready");
+    ensure!(me.try_send(("sleeper", &to), 4).is_ok(), "there is room again");
+    timeout(SOON, reads.wait_for(|reads| *reads == 11)).await??;
     Ok(())
 }
 

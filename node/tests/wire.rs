@@ -267,19 +267,30 @@ fn a_live_node_understands_what_we_write_in_every_form() {
     }
 }
 
+/// Fragments of OTP's size, and as large as they grow on a fast channel.
 #[test]
 fn a_live_node_takes_fragments_of_several_messages_in_turn_and_small_ones_between() {
     for (otp, carrier) in lives() {
         let live = Live::start(otp, carrier);
-        for flags in [Flags::offered(), Flags::offered() - Flags::DIST_HDR_ATOM_CACHE] {
-            let mut link = Link::connect(&live, "turns@127.0.0.1", flags);
+        let forms = [Flags::offered(), Flags::offered() - Flags::DIST_HDR_ATOM_CACHE];
+        for (number, (flags, size)) in forms
+            .iter()
+            .flat_map(|flags| [64 << 10, 1 << 20].map(|size| (*flags, size)))
+            .enumerate()
+        {
+            let mut link = Link::connect(&live, &format!("turns{number}@127.0.0.1"), flags);
+            link.sender.set_fragment_size(size);
             let mut wire = Wire::default();
             let mut under_way: VecDeque<Fragments> = VecDeque::new();
             let large: Vec<_> = (0..3u8)
                 .map(|i| {
+                    // Atoms that the cache has from the one before, and atoms that it has not.
+                    let atoms: Vec<Term> =
+                        (0..100u8).map(|j| atom(format!("atom_{}", j / 2 * (i + 1)))).collect();
                     Term::from((
                         atom(format!("large_{i}")),
-                        Term::from(Bytes::from(vec![i; 400_000])),
+                        atoms.into_iter().collect::<Term>(),
+                        Term::from(Bytes::from(vec![i; 6 * size + 7_000])),
                     ))
                 })
                 .collect();
@@ -300,6 +311,8 @@ fn a_live_node_takes_fragments_of_several_messages_in_turn_and_small_ones_betwee
                 assert!(put(&mut link, &mut wire, &term).is_none());
                 small.push(term);
             }
+            let longest = frame_lengths(&wire.0).max().unwrap();
+            assert!((size..size + 10_000).contains(&longest), "a frame of {longest} bytes");
             link.socket.write_all(&wire.0).unwrap();
             let got: Vec<_> = (0..large.len() + small.len()).map(|_| link.reflection()).collect();
             let (large_ones, small_ones): (Vec<_>, Vec<_>) =
@@ -308,6 +321,17 @@ fn a_live_node_takes_fragments_of_several_messages_in_turn_and_small_ones_betwee
             assert_eq!(small_ones, small, "OTP {} over {carrier:?}: out of order", otp.release());
         }
     }
+}
+
+/// The lengths of the frames that `wire` consists of.
+fn frame_lengths(wire: &[u8]) -> impl Iterator<Item = usize> {
+    let mut rest = wire;
+    std::iter::from_fn(move || {
+        let (prefix, tail) = rest.split_first_chunk::<4>()?;
+        let length = u32::from_be_bytes(*prefix) as usize;
+        rest = tail.get(length..)?;
+        Some(length)
+    })
 }
 
 #[test]

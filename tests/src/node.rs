@@ -43,8 +43,20 @@ impl Program {
         self.stand_in().is_none()
     }
 
-    /// The program, built when it is ours.
+    /// The program, built when it is ours, in the profile of the running test.
     pub fn path(self) -> Result<PathBuf> {
+        let directory = profile_directory()?;
+        let profile = directory.file_name().and_then(|name| name.to_str());
+        let profile = profile.context("an odd target directory")?;
+        self.built(if profile == "debug" { "dev" } else { profile })
+    }
+
+    /// The same for a benchmark: in the profile `bench`, which shares its directory with `release` and is not told from it there.
+    pub fn path_for_bench(self) -> Result<PathBuf> {
+        self.built("bench")
+    }
+
+    fn built(self, profile: &str) -> Result<PathBuf> {
         if let Some(path) = self.stand_in() {
             return Ok(path);
         }
@@ -55,7 +67,8 @@ impl Program {
             Self::Puppet => 1,
             Self::Pubsub => 2,
         }];
-        if let Err(error) = built.get_or_init(|| build(self).map_err(|error| format!("{error:#}")))
+        if let Err(error) =
+            built.get_or_init(|| build(self, profile).map_err(|error| format!("{error:#}")))
         {
             bail!("{} does not build: {error}", self.name());
         }
@@ -63,14 +76,11 @@ impl Program {
     }
 }
 
-/// Builds one in the profile and target directory of the running test. The whole workspace is named so that the
+/// Builds one in the target directory of the running test. The whole workspace is named so that the
 /// features cargo settles on are those of `cargo test --workspace`, and nothing is compiled twice.
-fn build(program: Program) -> Result<()> {
+fn build(program: Program, profile: &str) -> Result<()> {
     let directory = profile_directory()?;
-    let profile =
-        directory.file_name().and_then(|name| name.to_str()).context("an odd target directory")?;
     let target = directory.parent().context("an odd target directory")?;
-    let profile = if profile == "debug" { "dev" } else { profile };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command

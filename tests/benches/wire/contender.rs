@@ -74,7 +74,13 @@ impl Place {
         erlc.args(sources.map(|file| Path::new(HERE).join(file)));
         run_to_end(erlc)?;
         carrier.prepare(directory.path(), directory.path())?;
-        Ok(Self { puppet: Program::Puppet.path()?, epmd_port, carrier, directory, ei: None })
+        Ok(Self {
+            puppet: Program::Puppet.path_for_bench()?,
+            epmd_port,
+            carrier,
+            directory,
+            ei: None,
+        })
     }
 
     /// Whether this one can take part; says so where it cannot.
