@@ -49,7 +49,7 @@ pub(crate) struct Connection {
     unread: Unread,
     end: End,
     /// The one to the same node before it, if its end was not told yet.
-    before: Mutex<Option<Arc<Connection>>>,
+    before: Mutex<Option<Arc<Self>>>,
 }
 
 /// Bytes of messages that lie in mailboxes, read by nobody.
