@@ -441,7 +441,7 @@ impl<'a> Cursor<'a> {
                 let digits = self.input.get(at + 1..).and_then(|rest| rest.get(..length));
                 let digits = digits.ok_or_else(|| DecodeErrorKind::Truncated.at(at))?;
                 let node = big_node(digits, sign != 0, 0);
-                let value = match node.kind {
+                let value = match node.kind() {
                     Kind::Int => ((node.b as i64).unsigned_abs(), (node.b as i64) < 0),
                     _ if node.b <= 8 => {
                         let value = digits

@@ -4,7 +4,7 @@
 //! as they arrive; where to go on after a child that is itself a container is kept in the next, still empty, node. So the
 //! stack of the decoder lies in the room the result needs anyway, and depth costs nothing.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -23,17 +23,10 @@ use crate::term::Term;
 /// "No frame": the slot of the root, which no frame can have.
 const NONE: u32 = 0;
 
-/// Room for the nodes of a small message.
-type Scratch = [Node; LARGEST_INLINE];
-
 thread_local! {
-    /// 4 KiB of nodes per thread, so that a small message costs one allocation. Taken while in use.
-    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
-}
-
-#[cold]
-fn new_scratch() -> Box<Scratch> {
-    Box::new([Node::NIL; LARGEST_INLINE])
+    /// 4 KiB of nodes per thread, so that a small message costs one allocation.
+    static SCRATCH: RefCell<[Node; LARGEST_INLINE]> =
+        const { RefCell::new([Node::NIL; LARGEST_INLINE]) };
 }
 
 /// Where a term stands; `LOCAL_EXT` is allowed right after the version byte only.
@@ -60,9 +53,13 @@ pub(crate) fn decode(
     end: &mut usize,
 ) -> Result<Term, DecodeError> {
     let mut root = Node::NIL;
-    let mut scratch = SCRATCH.take().unwrap_or_else(new_scratch);
-    let shared = block(&mut *scratch, bytes, start, atoms, place, end, &mut root);
-    SCRATCH.set(Some(scratch));
+    let shared = SCRATCH.with(|scratch| {
+        // Nothing that decodes is called while decoding; if it were, it would have nodes of its own from the beginning.
+        let mut none = [];
+        let mut scratch = scratch.try_borrow_mut();
+        let nodes = scratch.as_mut().map_or(&mut none[..], |scratch| &mut scratch[..]);
+        block(nodes, bytes, start, atoms, place, end, &mut root)
+    });
     match shared {
         Ok(shared) => Ok(Term { shared, node: root }),
         Err(refused) => Err(*refused),
@@ -83,36 +80,36 @@ fn block(
     if bytes.len() > u32::MAX as usize {
         return Err(DecodeErrorKind::TooLarge.at(0).into());
     }
-    let mut room = Room { scratch, grown: Vec::new() };
+    let mut room = Room { scratch, grown: Vec::new(), exact: false };
     let atom_table = atoms.as_deref().unwrap_or_default();
-    let mut reader = Reader { input: bytes, pos: start, start, atoms: atom_table, plain: true };
-    let mut outcome = attempt(&mut reader, &mut room, place);
-    if matches!(outcome, Err(Stop::Room)) {
-        // The guess was too low, and to grow would hold old and new nodes at once. So count, and begin again.
-        let exact =
-            skip::count_nodes(bytes, reader.atoms, start).min(bytes.len() - start + LARGEST_INLINE);
-        room.grown = Vec::new();
-        room.grown = vec![Node::NIL; exact];
-        reader.pos = start;
-        outcome = attempt(&mut reader, &mut room, place);
-    }
-    let length = match outcome {
-        Ok(length) => length,
-        Err(Stop::Refused(error)) => return Err(error),
-        Err(Stop::Room) => return Err(DecodeErrorKind::TooLarge.at(start).into()),
+    let plain = Cell::new(true);
+    let mut reader = Reader { input: bytes, pos: start, start, atoms: atom_table, plain: &plain };
+    let length = loop {
+        match attempt(&mut reader, &mut room, place) {
+            Ok(length) => break length,
+            Err(Stop::Refused(error)) => return Err(error),
+            Err(Stop::Room) if room.exact => {
+                return Err(DecodeErrorKind::TooLarge.at(start).into());
+            }
+            Err(Stop::Room) => {
+                room.count(bytes, reader.atoms, start);
+                reader.pos = start;
+                plain.set(true);
+            }
+        }
     };
     *end = reader.pos;
     if place == Place::Payload && reader.pos < reader.input.len() {
         let left = reader.input.len() - reader.pos;
         return Err(DecodeErrorKind::Trailing(left).at(reader.pos).into());
     }
-    let wire = if reader.plain { (start as u32, reader.pos as u32) } else { (0, 0) };
+    let wire = if plain.get() { (start as u32, reader.pos as u32) } else { (0, 0) };
     let nodes = room.nodes().get(..length).unwrap_or_default();
     let Some(&first) = nodes.first() else {
         return Err(DecodeErrorKind::Truncated.at(start).into());
     };
     *root = first;
-    Ok(match first.kind {
+    Ok(match first.kind() {
         Kind::Int | Kind::Float | Kind::Nil => None,
         _ if length <= LARGEST_INLINE => Some(Shared::copied(nodes, take(bytes), atoms, wire)),
         _ => Some(large(room.grown, length, take(bytes), atoms, wire)),
@@ -141,6 +138,8 @@ fn large(
 struct Room<'a> {
     scratch: &'a mut [Node],
     grown: Vec<Node>,
+    /// Whether the nodes were counted.
+    exact: bool,
 }
 
 impl Room<'_> {
@@ -149,17 +148,34 @@ impl Room<'_> {
         if self.grown.is_empty() { self.scratch } else { &mut self.grown }
     }
 
+    /// As much room as the term needs. The guess was too low, and to grow would hold old and new nodes at once: so they are counted, and
+    /// decoding begins again.
+    #[cold]
+    #[inline(never)]
+    fn count(&mut self, bytes: &[u8], atoms: &[Atom], start: usize) {
+        let exact =
+            skip::count_nodes(bytes, atoms, start).min(bytes.len() - start + LARGEST_INLINE);
+        self.grown = Vec::new();
+        self.grown = vec![Node::NIL; exact];
+        self.exact = true;
+    }
+
     /// More room than the scratch has, once: a guess from how densely the bytes were used so far.
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, length: usize, children: usize, reader: &Reader<'_>) -> Result<(), Stop> {
+    fn grow(
+        &mut self,
+        length: usize,
+        children: usize,
+        used: usize,
+        left: usize,
+    ) -> Result<(), Stop> {
         if !self.grown.is_empty() {
             return Err(Stop::Room);
         }
-        let left = reader.input.len() - reader.pos;
         // No more nodes than bytes can ever be needed: 16 bytes of nodes per byte of the wire.
         let most = length + left;
-        let used = (reader.pos - reader.start).max(1);
+        let used = used.max(1);
         let guess = (length as u128 * (used + left) as u128 * 9 / (used as u128 * 8)) as usize + 64;
         let mut grown = Vec::with_capacity(guess.clamp(length + children, most));
         grown.extend_from_slice(self.scratch.get(..length).unwrap_or_default());
@@ -207,29 +223,27 @@ fn attempt(reader: &mut Reader<'_>, room: &mut Room<'_>, place: Place) -> Result
 pub(crate) const NO_MAP: u32 = u32::MAX;
 
 /// The loop over all tags: the number of nodes, and the last map met, from which each map's node names the one before it.
-fn run(reader: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Stop> {
+#[inline(always)]
+fn run(of: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Stop> {
+    let mut reader = *of;
     let mut nodes = room.nodes();
     let mut length = 1usize;
     let mut maps = NO_MAP;
-    let (mut slot, mut end, mut saved, mut in_list) = (0usize, 1usize, NONE, false);
+    let (mut slot, mut end, mut saved) = (0usize, 1usize, NONE);
     loop {
         let children = reader.one(&mut nodes[slot])?;
         if children == 0 {
-            // A string as the tail of a list, which we write as one list.
-            if in_list && slot + 1 == end && nodes[slot].kind == Kind::String {
-                reader.plain = false;
-            }
             slot += 1;
             // Done with these children: on with those who wait.
             if slot == end {
                 if saved == NONE {
+                    of.pos = reader.pos;
                     return Ok((length, maps));
                 }
                 slot = saved as usize;
                 let frame = nodes[slot];
                 end = frame.count();
                 saved = frame.b as u32;
-                in_list = frame.extra != 0;
             }
             continue;
         }
@@ -238,51 +252,55 @@ fn run(reader: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Sto
             return Err(DecodeErrorKind::Truncated.at(reader.pos).into());
         }
         if children > nodes.len() - length {
-            room.grow(length, children, reader)?;
+            room.grow(
+                length,
+                children,
+                reader.pos - reader.start,
+                reader.input.len() - reader.pos,
+            )?;
             nodes = room.nodes();
         }
-        let kind = nodes[slot].kind;
+        let kind = nodes[slot].kind();
         nodes[slot].b |= length as u64;
         if kind == Kind::Map {
             nodes[slot].b |= u64::from(maps) << 32;
             maps = slot as u32;
         }
-        // A list as the tail of a list, which we write as one.
-        if kind == Kind::List && in_list && slot + 1 == end {
-            reader.plain = false;
-        }
         // The last child needs no frame: what follows it is what follows its parent.
         if slot + 1 < end {
-            nodes[slot + 1] = Node {
-                extra: u8::from(in_list),
-                ..Node::new(Kind::Pending, end as u32, u64::from(saved))
-            };
+            let tail = nodes[slot + 1].is_tail();
+            nodes[slot + 1] = Node::pending(tail, end as u32, u64::from(saved));
             saved = (slot + 1) as u32;
         }
-        in_list = kind == Kind::List;
         slot = length;
         length += children;
         end = length;
+        if kind == Kind::List {
+            nodes[end - 1] = Node::pending(true, 0, 0);
+        }
     }
 }
 
+/// Where reading stands. Its hot users keep a copy of their own, whose address nobody has: then it lives in registers, and the next tag
+/// is found without waiting for the store of where it is. So what is called, and not in line, takes it and gives it back by value.
+#[derive(Clone, Copy)]
 struct Reader<'a> {
     input: &'a [u8],
     pos: usize,
     start: usize,
     atoms: &'a [Atom],
     /// Whether everything so far is written as we would write it, so that the bytes can be sent on as they are. A doubt makes it false.
-    plain: bool,
+    plain: &'a Cell<bool>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     /// One tag: a finished leaf, or a container and how many children follow; where they are put is not yet in it. Written in place: a node built elsewhere and copied costs a stall of the store buffer.
     #[inline(always)]
-    fn one(&mut self, out: &mut Node) -> Result<usize, DecodeError> {
+    fn one(&mut self, out: &mut Node) -> Result<usize, Stop> {
         loop {
             let at = self.pos;
             let Some(&tag) = self.input.get(at) else {
-                return Err(DecodeErrorKind::Truncated.at(at));
+                return Err(DecodeErrorKind::Truncated.at(at).into());
             };
             self.pos = at + 1;
             let (node, children) = match tag {
@@ -290,15 +308,17 @@ impl Reader<'_> {
                     let length = usize::from(self.u8()?);
                     let from = self.pos;
                     let name = self.take(length)?;
-                    if !short_ascii(name) {
+                    if !short_ascii(self.input, from, length) {
                         check_atom(name, from)?;
                     }
-                    (Node { small: length as u16, ..Node::new(Kind::Atom, from as u32, 0) }, 0)
+                    (Node::atom(Kind::Atom, from, length), 0)
                 }
                 SMALL_INTEGER_EXT => (Node::int(i64::from(self.u8()?)), 0),
                 INTEGER_EXT => {
                     let value = i32::from_be_bytes(self.array()?);
-                    self.plain &= !matches!(value, 0..=255);
+                    if matches!(value, 0..=255) {
+                        self.doubt();
+                    }
                     (Node::int(i64::from(value)), 0)
                 }
                 SMALL_TUPLE_EXT => container(Kind::Tuple, usize::from(self.u8()?)),
@@ -311,11 +331,17 @@ impl Reader<'_> {
                     let length = self.length()?;
                     if length == 0 {
                         // No elements before the tail: to OTP, the tail is the term.
-                        self.plain = false;
+                        self.doubt();
                         continue;
                     }
-                    // A list that begins with a byte might be all bytes, which we write as a string.
-                    self.plain &= self.input.get(self.pos) != Some(&SMALL_INTEGER_EXT);
+                    if self.input.get(self.pos) == Some(&SMALL_INTEGER_EXT)
+                        && self.is_string(length)
+                    {
+                        self.doubt();
+                    }
+                    if out.is_tail() {
+                        self.doubt();
+                    }
                     (Node::new(Kind::List, length as u32, 0), length + 1)
                 }
                 MAP_EXT => {
@@ -329,17 +355,17 @@ impl Reader<'_> {
                 NEW_FLOAT_EXT => {
                     let value = f64::from_bits(u64::from_be_bytes(self.array()?));
                     if !value.is_finite() {
-                        return Err(DecodeErrorKind::BadFloat.at(at));
+                        return Err(DecodeErrorKind::BadFloat.at(at).into());
                     }
                     (Node::float(value), 0)
                 }
                 ATOM_CACHE_REF => {
-                    self.plain = false;
+                    self.doubt();
                     let index = self.u8()?;
                     if usize::from(index) >= self.atoms.len() {
-                        return Err(
-                            DecodeErrorKind::BadCacheRef { index, len: self.atoms.len() }.at(at)
-                        );
+                        return Err(DecodeErrorKind::BadCacheRef { index, len: self.atoms.len() }
+                            .at(at)
+                            .into());
                     }
                     (Node::new(Kind::AtomCached, u32::from(index), 0), 0)
                 }
@@ -351,10 +377,16 @@ impl Reader<'_> {
                 STRING_EXT => {
                     let length = usize::from(u16::from_be_bytes(self.array()?));
                     let node = self.bytes_node(Kind::String, length)?;
-                    self.plain &= length > 0;
+                    if length == 0 || out.is_tail() {
+                        self.doubt();
+                    }
                     (if length == 0 { Node::NIL } else { node }, 0)
                 }
-                _ => self.rare(tag, at)?,
+                _ => {
+                    let (node, children, after) = self.rare(tag, at)?;
+                    *self = after;
+                    (node, children)
+                }
             };
             *out = node;
             return Ok(children);
@@ -363,56 +395,68 @@ impl Reader<'_> {
 
     /// The tags off the hot path.
     #[inline(never)]
-    fn rare(&mut self, tag: u8, at: usize) -> Result<(Node, usize), DecodeError> {
-        let plain = self.plain;
-        self.plain = false;
-        Ok(match tag {
+    fn rare(mut self, tag: u8, at: usize) -> Result<(Node, usize, Self), Stop> {
+        let (node, children) = match tag {
             LARGE_TUPLE_EXT => {
                 let arity = self.length()?;
-                self.plain = plain && arity > 255;
+                if arity <= 255 {
+                    self.doubt();
+                }
                 container(Kind::Tuple, arity)
             }
             ATOM_UTF8_EXT => {
                 let length = usize::from(u16::from_be_bytes(self.array()?));
+                if length <= 255 {
+                    self.doubt();
+                }
                 (self.atom_utf8(length)?, 0)
             }
             SMALL_ATOM_EXT => {
+                self.doubt();
                 let length = usize::from(self.u8()?);
                 (self.atom_latin1(length)?, 0)
             }
             ATOM_EXT => {
+                self.doubt();
                 let length = usize::from(u16::from_be_bytes(self.array()?));
                 (self.atom_latin1(length)?, 0)
             }
             SMALL_BIG_EXT => {
                 let length = usize::from(self.u8()?);
                 let node = self.big(length)?;
-                self.plain = plain && self.is_plain_big(at, node);
+                if !self.is_plain_big(at, node) {
+                    self.doubt();
+                }
                 (node, 0)
             }
             LARGE_BIG_EXT => {
+                self.doubt();
                 let length = self.length()?;
                 (self.big(length)?, 0)
             }
             FLOAT_EXT => {
+                self.doubt();
                 let text: [u8; 31] = self.array()?;
                 let value =
                     parse_old_float(&text).ok_or_else(|| DecodeErrorKind::BadFloat.at(at))?;
                 (Node::float(value), 0)
             }
             BIT_BINARY_EXT => {
+                self.doubt();
                 let length = self.length()?;
                 let bits = self.u8()?;
                 (self.bits(length, bits, at)?, 0)
             }
             PID_EXT => (self.identifier(Kind::Pid, at)?, 0),
             NEW_REFERENCE_EXT | REFERENCE_EXT => (self.identifier(Kind::Reference, at)?, 0),
-            V4_PORT_EXT | NEW_PORT_EXT | PORT_EXT => (self.identifier(Kind::Port, at)?, 0),
+            V4_PORT_EXT => (self.today(Kind::Port, at, 1, 12)?, 0),
+            NEW_PORT_EXT | PORT_EXT => (self.identifier(Kind::Port, at)?, 0),
             EXPORT_EXT => self.export()?,
             NEW_FUN_EXT => self.fun()?,
             NATIVE_RECORD_EXT => self.record()?,
-            other => return Err(DecodeErrorKind::UnknownTag(other).at(at)),
-        })
+            other => return Err(DecodeErrorKind::UnknownTag(other).at(at).into()),
+        };
+        Ok((node, children, self))
     }
 
     #[inline(always)]
@@ -440,7 +484,7 @@ impl Reader<'_> {
     }
 
     #[inline(always)]
-    fn take(&mut self, length: usize) -> Result<&[u8], DecodeError> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let Some(bytes) = self.input.get(self.pos..).and_then(|rest| rest.get(..length)) else {
             return Err(DecodeErrorKind::Truncated.at(self.pos));
         };
@@ -460,7 +504,7 @@ impl Reader<'_> {
         let from = self.pos;
         let name = self.take(length)?;
         check_atom(name, from)?;
-        Ok(Node { small: length as u16, ..Node::new(Kind::Atom, from as u32, 0) })
+        Ok(Node::atom(Kind::Atom, from, length))
     }
 
     fn atom_latin1(&mut self, length: usize) -> Result<Node, DecodeError> {
@@ -469,7 +513,7 @@ impl Reader<'_> {
             return Err(DecodeErrorKind::AtomTooLong.at(from));
         }
         let kind = if self.take(length)?.is_ascii() { Kind::Atom } else { Kind::AtomLatin1 };
-        Ok(Node { small: length as u16, ..Node::new(kind, from as u32, 0) })
+        Ok(Node::atom(kind, from, length))
     }
 
     fn big(&mut self, length: usize) -> Result<Node, DecodeError> {
@@ -482,41 +526,63 @@ impl Reader<'_> {
         let node = self.bytes_node(Kind::Bits, length)?;
         // The last byte uses 1 to 8 bits, so there is one. (OTP 25 still took no bytes with 0 bits; OTP 27 refuses that.)
         match (length, bits) {
-            (1.., 8) => Ok(Node { kind: Kind::Binary, ..node }),
-            (1.., 1..=7) => Ok(Node { extra: bits, ..node }),
+            (1.., 8) => Ok(Node::new(Kind::Binary, node.a(), node.b)),
+            (1.., 1..=7) => Ok(Node::with_extra(Kind::Bits, bits, node.a(), node.b)),
             _ => Err(DecodeErrorKind::BadBits(bits).at(at)),
         }
     }
 
     /// An identifier in today's form with its own atom, `head` bytes after the tag and `tail` bytes after the atom; or any other.
     #[inline(always)]
-    fn today(
-        &mut self,
-        kind: Kind,
-        at: usize,
-        head: usize,
-        tail: usize,
-    ) -> Result<Node, DecodeError> {
+    fn today(&mut self, kind: Kind, at: usize, head: usize, tail: usize) -> Result<Node, Stop> {
         match identifier::today(self.input, at, head, tail) {
             Some(end) => {
                 self.pos = end;
                 Ok(Node::new(kind, at as u32, (end - at) as u64))
             }
-            None => self.identifier(kind, at),
+            None => {
+                let (node, after) = self.identifier_apart(kind, at)?;
+                *self = after;
+                Ok(node)
+            }
         }
+    }
+
+    /// Something is not, or may not be, as we would write it.
+    #[inline(always)]
+    fn doubt(&self) {
+        self.plain.set(false);
+    }
+
+    /// Whether the `length` elements here and their tail are a list of bytes, which we write as a string.
+    #[inline(never)]
+    fn is_string(self, length: usize) -> bool {
+        let rest = self.input.get(self.pos..).unwrap_or_default();
+        length <= usize::from(u16::MAX)
+            && rest.get(2 * length) == Some(&NIL_EXT)
+            && rest
+                .chunks_exact(2)
+                .take(length)
+                .all(|pair| pair.first() == Some(&SMALL_INTEGER_EXT))
     }
 
     /// Whether a `SMALL_BIG_EXT` is beyond 32 bits, with no leading zeros and a sign of 0 or 1.
     fn is_plain_big(&self, at: usize, node: Node) -> bool {
-        let beyond = node.kind == Kind::Big || i32::try_from(node.b as i64).is_err();
+        let beyond = node.kind() == Kind::Big || i32::try_from(node.b as i64).is_err();
         beyond
             && self.input.get(at + 2).is_some_and(|&sign| sign <= 1)
             && self.input.get(self.pos - 1) != Some(&0)
     }
 
     #[inline(never)]
+    fn identifier_apart(mut self, kind: Kind, at: usize) -> Result<(Node, Self), Stop> {
+        let node = self.identifier(kind, at)?;
+        Ok((node, self))
+    }
+
+    #[inline(always)]
     fn identifier(&mut self, kind: Kind, at: usize) -> Result<Node, DecodeError> {
-        self.plain = false;
+        self.doubt();
         let rest = self.input.get(at..).unwrap_or_default();
         let length = identifier::check(rest, self.atoms)
             .map_err(|error| error.kind.at(at + error.offset))?;
@@ -532,6 +598,7 @@ impl Reader<'_> {
 
     /// Size (not trusted, as OTP does not), arity, uniq, index, number of free variables; then terms.
     fn fun(&mut self) -> Result<(Node, usize), DecodeError> {
+        self.doubt();
         let _size: [u8; 4] = self.array()?;
         let fixed = self.pos;
         let _arity_uniq_index: [u8; 21] = self.array()?;
@@ -548,7 +615,7 @@ impl Reader<'_> {
         let names = fields.saturating_add(2);
         skip::atoms(self.input, self.atoms, self.pos, names)?;
         let children = names.saturating_add(fields);
-        Ok((Node { extra: flags, ..Node::new(Kind::Record, fields as u32, 0) }, children))
+        Ok((Node::with_extra(Kind::Record, flags, fields as u32, 0), children))
     }
 }
 
@@ -558,15 +625,22 @@ const fn container(kind: Kind, count: usize) -> (Node, usize) {
     (Node::new(kind, count as u32, 0), count)
 }
 
-/// Whether a name is ASCII; its length is that of one byte, so it is short enough. Names are short: eight bytes at a time, in line.
+/// Whether the `length` bytes of a name at `from`, which are there, are ASCII. Names are short: in line, a word at a time.
 #[inline(always)]
-pub(crate) fn short_ascii(name: &[u8]) -> bool {
-    let (words, rest) = name.as_chunks::<8>();
-    let mut seen = words.iter().fold(0, |seen, word| seen | u64::from_ne_bytes(*word));
-    let (halves, rest) = rest.as_chunks::<4>();
-    seen = halves.iter().fold(seen, |seen, half| seen | u64::from(u32::from_ne_bytes(*half)));
-    seen = rest.iter().fold(seen, |seen, &byte| seen | u64::from(byte));
-    (seen & 0x8080_8080_8080_8080) == 0
+pub(crate) fn short_ascii(input: &[u8], from: usize, length: usize) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let rest = input.get(from..).unwrap_or_default();
+    if length < 8 {
+        // What follows the name is shifted out.
+        return match rest.first_chunk::<8>() {
+            Some(word) => ((u64::from_le_bytes(*word) << 1) << (63 - 8 * length)) & HIGH == 0,
+            None => rest.get(..length).is_some_and(<[u8]>::is_ascii),
+        };
+    }
+    let Some(name) = rest.get(..length) else { return false };
+    let last = name.last_chunk::<8>().map_or(HIGH, |last| u64::from_le_bytes(*last));
+    let words = name.as_chunks::<8>().0;
+    words.iter().fold(last, |seen, word| seen | u64::from_le_bytes(*word)) & HIGH == 0
 }
 
 /// Checks that a name is UTF-8 of at most 255 characters.
@@ -606,7 +680,7 @@ pub(crate) fn big_node(digits: &[u8], negative: bool, from: u32) -> Node {
             return Node::int(value);
         }
     }
-    Node { extra: u8::from(negative), ..Node::new(Kind::Big, from, length as u64) }
+    Node::with_extra(Kind::Big, u8::from(negative), from, length as u64)
 }
 
 /// `FLOAT_EXT`: `%.20e` in 31 bytes, filled up with zeros.

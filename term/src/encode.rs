@@ -192,7 +192,7 @@ fn one(
     out: &mut impl Sink,
     stack: &mut Stack,
 ) -> Option<Frame> {
-    match node.kind {
+    match node.kind() {
         Kind::Int => Encoder::new(out.buffer()).integer(node.b as i64),
         Kind::Atom => Encoder::new(out.buffer()).atom_utf8(node.span(context.bytes)),
         Kind::Nil => out.buffer().push(NIL_EXT),
@@ -227,21 +227,21 @@ const fn run(at: usize, left: usize) -> Option<Frame> {
 #[inline(never)]
 fn rare(context: Context<'_>, node: Node, out: &mut Vec<u8>, stack: &mut Stack) -> Option<Frame> {
     let mut encoder = Encoder::new(out);
-    match node.kind {
+    match node.kind() {
         Kind::AtomCached | Kind::AtomLatin1 => {
             if let Some(atom) = context.atom(node) {
                 encoder.atom_ref(atom);
             }
         }
-        Kind::Big => encoder.magnitude(node.extra != 0, node.span(context.bytes)),
+        Kind::Big => encoder.magnitude(node.extra() != 0, node.span(context.bytes)),
         Kind::String => encoder.byte_list(node.span(context.bytes)),
         Kind::Bits => {
             let bytes = node.span(context.bytes);
             encoder.counted(BIT_BINARY_EXT, bytes.len());
-            out.push(node.extra);
+            out.push(node.extra());
             if let Some((last, whole)) = bytes.split_last() {
                 out.extend_from_slice(whole);
-                out.push(last & mask(node.extra));
+                out.push(last & mask(node.extra()));
             }
         }
         Kind::Local => encoder.raw(node.span(context.bytes)),
@@ -254,12 +254,12 @@ fn rare(context: Context<'_>, node: Node, out: &mut Vec<u8>, stack: &mut Stack) 
             stack.push(Frame::Size { at: out.len() });
             out.extend_from_slice(&[0; 4]);
             out.extend_from_slice(fixed_part(context, node));
-            out.extend_from_slice(&(node.a.saturating_sub(4)).to_be_bytes());
+            out.extend_from_slice(&(node.a().saturating_sub(4)).to_be_bytes());
             return run(node.first(), node.count());
         }
         Kind::Record => {
             encoder.counted(NATIVE_RECORD_EXT, node.count());
-            out.push(node.extra);
+            out.push(node.extra());
             return run(node.first(), 2 + 2 * node.count());
         }
         _ => {}
@@ -270,8 +270,7 @@ fn rare(context: Context<'_>, node: Node, out: &mut Vec<u8>, stack: &mut Stack) 
 /// A list of bytes goes out as a string if it is short enough, as the BEAM does it.
 fn list(context: Context<'_>, node: Node, out: &mut Vec<u8>) -> Option<Frame> {
     let chain = Chain::new(node);
-    let first_is_byte =
-        matches!(context.at(node.first()), Node { kind: Kind::Int, b: 0..=255, .. });
+    let first_is_byte = is_byte(context.at(node.first()));
     if first_is_byte && let Some(length) = byte_list_length(context, chain) {
         out.push(STRING_EXT);
         out.extend_from_slice(&(length as u16).to_be_bytes());
@@ -281,7 +280,8 @@ fn list(context: Context<'_>, node: Node, out: &mut Vec<u8>) -> Option<Frame> {
         }
         return None;
     }
-    let simple = !matches!(context.at(node.first() + node.count()).kind, Kind::List | Kind::String);
+    let simple =
+        !matches!(context.at(node.first() + node.count()).kind(), Kind::List | Kind::String);
     let length = if simple {
         node.count()
     } else {
@@ -296,14 +296,17 @@ fn list(context: Context<'_>, node: Node, out: &mut Vec<u8>) -> Option<Frame> {
     if simple { run(node.first(), length + 1) } else { Some(Frame::List { chain }) }
 }
 
+/// Whether a part is an integer of one byte.
+const fn is_byte(node: Node) -> bool {
+    matches!(node.kind(), Kind::Int) && node.b <= 255
+}
+
 /// The length of a proper list of bytes that fits a string.
 fn byte_list_length(context: Context<'_>, mut chain: Chain) -> Option<usize> {
     let mut length = 0;
     loop {
         match chain.next(context) {
-            Link::Element(Node { kind: Kind::Int, b: 0..=255, .. }) if length < MAX_STRING => {
-                length += 1
-            }
+            Link::Element(element) if is_byte(element) && length < MAX_STRING => length += 1,
             Link::End => return Some(length),
             _ => return None,
         }
@@ -324,7 +327,7 @@ fn identifier(context: Context<'_>, node: Node, out: &mut Vec<u8>) {
     }
     let Some(parts) = context.identifier(node) else { return };
     let mut encoder = Encoder::new(out);
-    match node.kind {
+    match node.kind() {
         Kind::Pid => {
             encoder.raw(&[NEW_PID_EXT]);
             encoder.atom_ref(parts.node);

@@ -73,15 +73,15 @@ pub(crate) fn node<H: Hasher>(context: Context<'_>, root: Node, state: &mut H) {
 
 /// Hashes a leaf, or the head of a container whose parts are to follow.
 fn one<H: Hasher>(context: Context<'_>, node: Node, state: &mut H) -> Option<Frame> {
-    state.write_u8(rank(node.kind));
-    match node.kind {
+    state.write_u8(rank(node.kind()));
+    match node.kind() {
         Kind::Int => state.write_u64(node.b),
         Kind::Float => {
             state.write_u8(1);
             state.write_u64(node.b);
         }
         Kind::Big => {
-            state.write_u8(node.extra);
+            state.write_u8(node.extra());
             bytes(node.span(context.bytes), state);
         }
         Kind::Nil | Kind::Pending => {}
@@ -95,14 +95,14 @@ fn one<H: Hasher>(context: Context<'_>, node: Node, state: &mut H) -> Option<Fra
             let all = node.span(context.bytes);
             if let Some((last, whole)) = all.split_last() {
                 bytes(whole, state);
-                state.write(&[last & mask(node.extra), node.extra]);
+                state.write(&[last & mask(node.extra()), node.extra()]);
             }
         }
         Kind::Pid | Kind::Port | Kind::Reference => {
             if let Some(parts) = context.identifier(node) {
                 std::hash::Hash::hash(&parts.node, state);
                 state.write_u32(parts.creation);
-                if node.kind == Kind::Reference {
+                if node.kind() == Kind::Reference {
                     std::hash::Hash::hash(&parts.reference_words(), state);
                 } else {
                     state.write_u64(parts.id);
@@ -112,11 +112,11 @@ fn one<H: Hasher>(context: Context<'_>, node: Node, state: &mut H) -> Option<Fra
         }
         Kind::String | Kind::List => return Some(Frame::List(Chain::new(node))),
         Kind::Tuple => {
-            state.write_u32(node.a);
+            state.write_u32(node.a());
             return Some(Frame::Run { at: node.first(), left: node.count() });
         }
         Kind::Map => {
-            state.write_u32(node.a);
+            state.write_u32(node.a());
             return Some(Frame::Map {
                 map: node,
                 order: Box::new(KeyOrder::of(context, node)),
@@ -125,7 +125,7 @@ fn one<H: Hasher>(context: Context<'_>, node: Node, state: &mut H) -> Option<Fra
         }
         Kind::Export => return Some(Frame::Run { at: node.first(), left: 3 }),
         Kind::Fun => {
-            state.write_u32(node.a);
+            state.write_u32(node.a());
             state.write(fixed_part(context, node));
             for part in 0..3 {
                 one(context, context.at(node.first() + part), state);
@@ -133,8 +133,8 @@ fn one<H: Hasher>(context: Context<'_>, node: Node, state: &mut H) -> Option<Fra
             return Some(Frame::Run { at: node.first() + 4, left: node.count().saturating_sub(4) });
         }
         Kind::Record => {
-            state.write_u32(node.a);
-            state.write_u8(node.extra);
+            state.write_u32(node.a());
+            state.write_u8(node.extra());
             return Some(Frame::Run { at: node.first(), left: 2 + 2 * node.count() });
         }
     }

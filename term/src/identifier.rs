@@ -35,7 +35,7 @@ pub(crate) fn today(input: &[u8], at: usize, head: usize, tail: usize) -> Option
     // A reference has 1 to 5 words, in the second of two bytes.
     let counted = head == 1 || (matches!(tail, 8..=24) && input.get(at + 1) == Some(&0));
     let end = after + tail;
-    (counted && end <= input.len() && short_ascii(input.get(name..after)?)).then_some(end)
+    (counted && end <= input.len() && short_ascii(input, name, usize::from(length))).then_some(end)
 }
 
 /// The parts of an identifier.

@@ -370,7 +370,7 @@ pub mod expanded {
 
     #[must_use]
     pub fn is_tuple(term: TermRef<'_>, arity: usize) -> bool {
-        term.node.kind == Kind::Tuple && term.node.count() == arity
+        term.node.kind() == Kind::Tuple && term.node.count() == arity
     }
 
     #[must_use]
@@ -385,12 +385,12 @@ pub mod expanded {
 
     #[must_use]
     pub fn is_nil(term: TermRef<'_>) -> bool {
-        term.node.kind == Kind::Nil
+        term.node.kind() == Kind::Nil
     }
 
     #[must_use]
     pub fn is_map(term: TermRef<'_>) -> bool {
-        term.node.kind == Kind::Map
+        term.node.kind() == Kind::Map
     }
 
     #[must_use]
@@ -411,7 +411,7 @@ pub mod expanded {
     #[must_use]
     pub fn uncons(term: TermRef<'_>) -> Option<(TermRef<'_>, TermRef<'_>)> {
         let (node, context) = (term.node, term.context());
-        match node.kind {
+        match node.kind() {
             Kind::List => {
                 let first = node.first();
                 let rest = match node.count() {
@@ -425,7 +425,7 @@ pub mod expanded {
                 let rest = if rest.is_empty() {
                     Node::NIL
                 } else {
-                    Node::new(Kind::String, node.a + 1, node.b - 1)
+                    Node::new(Kind::String, node.a() + 1, node.b - 1)
                 };
                 Some((term.part(Node::int(i64::from(byte))), term.part(rest)))
             }

@@ -45,17 +45,46 @@ pub(crate) enum Kind {
     Record,
     /// Bytes only the node that wrote them understands (`LOCAL_EXT`): `a` offset, `b` length.
     Local,
-    /// Only while decoding: where to go on when the children are done. `a` end, `b` the frame before.
+    /// Only while decoding: where to go on when the children are done. `a` end, `b` the frame before; `extra` is 1 in the place of a list's tail.
     Pending,
 }
 
-/// One part of a term.
+impl Kind {
+    /// The kind of this number; the same one back, so it costs a comparison.
+    #[inline(always)]
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Nil,
+            1 => Self::Int,
+            2 => Self::Big,
+            3 => Self::Float,
+            4 => Self::Atom,
+            5 => Self::AtomLatin1,
+            6 => Self::AtomCached,
+            7 => Self::Binary,
+            8 => Self::Bits,
+            9 => Self::String,
+            10 => Self::List,
+            11 => Self::Tuple,
+            12 => Self::Map,
+            13 => Self::Pid,
+            14 => Self::Port,
+            15 => Self::Reference,
+            16 => Self::Export,
+            17 => Self::Fun,
+            18 => Self::Record,
+            19 => Self::Local,
+            _ => Self::Pending,
+        }
+    }
+}
+
+/// One part of a term: two words, each written and read whole. Parts of a word that are written one by one are not there yet when
+/// the whole is read, and the processor waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
-    pub(crate) kind: Kind,
-    pub(crate) extra: u8,
-    pub(crate) small: u16,
-    pub(crate) a: u32,
+    /// Kind, `extra`, `small` and `a`, the lowest byte first.
+    head: u64,
     pub(crate) b: u64,
 }
 
@@ -66,7 +95,20 @@ impl Node {
 
     #[inline(always)]
     pub(crate) const fn new(kind: Kind, a: u32, b: u64) -> Self {
-        Self { kind, extra: 0, small: 0, a, b }
+        Self { head: (kind as u64) | ((a as u64) << 32), b }
+    }
+
+    /// With eight bits more.
+    #[inline(always)]
+    pub(crate) const fn with_extra(kind: Kind, extra: u8, a: u32, b: u64) -> Self {
+        Self { head: (kind as u64) | ((extra as u64) << 8) | ((a as u64) << 32), b }
+    }
+
+    /// An atom in the bytes; a name is no longer than 1,020 bytes.
+    #[inline(always)]
+    pub(crate) const fn atom(kind: Kind, from: usize, length: usize) -> Self {
+        let small = length as u16;
+        Self { head: (kind as u64) | ((small as u64) << 16) | ((from as u64) << 32), b: 0 }
     }
 
     #[inline(always)]
@@ -77,6 +119,42 @@ impl Node {
     #[inline(always)]
     pub(crate) const fn float(value: f64) -> Self {
         Self::new(Kind::Float, 0, value.to_bits())
+    }
+
+    /// While decoding: where to go on, and whether the tail of a list will stand here.
+    #[inline(always)]
+    pub(crate) const fn pending(tail: bool, end: u32, frame: u64) -> Self {
+        Self::with_extra(Kind::Pending, tail as u8, end, frame)
+    }
+
+    /// Whether the tail of a list will stand here, and not only an element. True elsewhere only where an attempt that failed has left it.
+    #[inline(always)]
+    pub(crate) const fn is_tail(self) -> bool {
+        self.head as u16 == Kind::Pending as u16 | 0x100
+    }
+
+    /// What it is.
+    #[inline(always)]
+    pub(crate) const fn kind(self) -> Kind {
+        Kind::of(self.head as u8)
+    }
+
+    /// Eight bits more.
+    #[inline(always)]
+    pub(crate) const fn extra(self) -> u8 {
+        (self.head >> 8) as u8
+    }
+
+    /// The length of an atom.
+    #[inline(always)]
+    pub(crate) const fn small(self) -> usize {
+        (self.head >> 16) as u16 as usize
+    }
+
+    /// Count or offset.
+    #[inline(always)]
+    pub(crate) const fn a(self) -> u32 {
+        (self.head >> 32) as u32
     }
 
     /// First child (low half of `b`).
@@ -94,17 +172,17 @@ impl Node {
     /// Count or offset.
     #[inline(always)]
     pub(crate) const fn count(self) -> usize {
-        self.a as usize
+        self.a() as usize
     }
 
     /// The bytes a span refers to; empty if it is none of this message's (which the decoder rules out).
     #[inline(always)]
     pub(crate) fn span(self, bytes: &[u8]) -> &[u8] {
-        let length = match self.kind {
-            Kind::Atom | Kind::AtomLatin1 => self.small as usize,
+        let length = match self.kind() {
+            Kind::Atom | Kind::AtomLatin1 => self.small(),
             _ => self.b as u32 as usize,
         };
-        let from = self.a as usize;
+        let from = self.a() as usize;
         bytes.get(from..from.wrapping_add(length)).unwrap_or_default()
     }
 }

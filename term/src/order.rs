@@ -60,7 +60,7 @@ impl<'a> Context<'a> {
     /// The name of an atom node.
     #[inline]
     pub(crate) fn atom(&self, node: Node) -> Option<AtomRef<'a>> {
-        match node.kind {
+        match node.kind() {
             Kind::Atom => Some(AtomRef::utf8(node.span(self.bytes))),
             Kind::AtomLatin1 => Some(AtomRef::latin1(node.span(self.bytes))),
             Kind::AtomCached => self.atoms.get(node.count()).map(Atom::as_ref),
@@ -187,7 +187,7 @@ fn advance(frame: &mut Frame, a: Context<'_>, b: Context<'_>) -> Step {
 /// Two containers of one rank: their sizes first, then a frame for what is in them.
 fn open(a: Context<'_>, x: Node, b: Context<'_>, y: Node, mode: Mode) -> Result<Frame, Ordering> {
     let by_count = |order: Ordering| if order == Ordering::Equal { Ok(()) } else { Err(order) };
-    match (x.kind, y.kind) {
+    match (x.kind(), y.kind()) {
         (Kind::Map, Kind::Map) => {
             by_count(x.count().cmp(&y.count()))?;
             let (a_order, b_order) = (KeyOrder::of(a, x), KeyOrder::of(b, y));
@@ -217,7 +217,7 @@ fn open(a: Context<'_>, x: Node, b: Context<'_>, y: Node, mode: Mode) -> Result<
         }
         (Kind::Record, Kind::Record) => {
             by_count(x.count().cmp(&y.count()))?;
-            by_count(x.extra.cmp(&y.extra))?;
+            by_count(x.extra().cmp(&y.extra()))?;
             Ok(Frame::Run { a: x.first(), b: y.first(), left: 2 + 2 * x.count(), mode })
         }
         _ => Ok(Frame::Lists { a: Chain::new(x), b: Chain::new(y), mode }),
@@ -258,7 +258,7 @@ pub(crate) fn leaves(
     y: Node,
     mode: Mode,
 ) -> Option<Ordering> {
-    Some(match (x.kind, y.kind) {
+    Some(match (x.kind(), y.kind()) {
         (Kind::Int, Kind::Int) => (x.b as i64).cmp(&(y.b as i64)),
         (Kind::Atom, Kind::Atom) | (Kind::String, Kind::String) => {
             x.span(a.bytes).cmp(y.span(b.bytes))
@@ -275,11 +275,11 @@ pub(crate) fn leaves(
 
 #[inline(never)]
 fn rare_leaves(a: Context<'_>, x: Node, b: Context<'_>, y: Node, mode: Mode) -> Option<Ordering> {
-    let by_rank = rank(x.kind).cmp(&rank(y.kind));
+    let by_rank = rank(x.kind()).cmp(&rank(y.kind()));
     if by_rank != Ordering::Equal {
         return Some(by_rank);
     }
-    Some(match rank(x.kind) {
+    Some(match rank(x.kind()) {
         0 => number::compare(a, x, b, y, mode),
         1 => a.atom(x)?.cmp(&b.atom(y)?),
         2 => {
@@ -287,7 +287,7 @@ fn rare_leaves(a: Context<'_>, x: Node, b: Context<'_>, y: Node, mode: Mode) -> 
             let words = x.reference_words().iter().rev().cmp(y.reference_words().iter().rev());
             x.node.cmp(&y.node).then(x.creation.cmp(&y.creation)).then(words)
         }
-        3 if x.kind != y.kind => (x.kind == Kind::Export).cmp(&(y.kind == Kind::Export)),
+        3 if x.kind() != y.kind() => (x.kind() == Kind::Export).cmp(&(y.kind() == Kind::Export)),
         4 => {
             let (x, y) = (a.identifier(x)?, b.identifier(y)?);
             x.node.cmp(&y.node).then(x.creation.cmp(&y.creation)).then(x.id.cmp(&y.id))
@@ -307,8 +307,8 @@ fn rare_leaves(a: Context<'_>, x: Node, b: Context<'_>, y: Node, mode: Mode) -> 
 fn bits<'a>(context: Context<'a>, node: Node) -> impl Iterator<Item = (u8, u8)> + 'a {
     let bytes = node.span(context.bytes);
     let last = bytes.len().saturating_sub(1);
-    bytes.iter().enumerate().map(move |(index, &byte)| match node.kind {
-        Kind::Bits if index == last => (byte & mask(node.extra), node.extra),
+    bytes.iter().enumerate().map(move |(index, &byte)| match node.kind() {
+        Kind::Bits if index == last => (byte & mask(node.extra()), node.extra()),
         _ => (byte, 8),
     })
 }
@@ -343,7 +343,7 @@ impl Link {
     const fn rank(self) -> u8 {
         match self {
             Self::Element(_) => rank(Kind::List),
-            Self::Tail(node) => rank(node.kind),
+            Self::Tail(node) => rank(node.kind()),
             Self::End => rank(Kind::Nil),
         }
     }
@@ -353,7 +353,7 @@ impl Chain {
     /// From the start of a list (`[]` included).
     #[inline]
     pub(crate) fn new(node: Node) -> Self {
-        match node.kind {
+        match node.kind() {
             Kind::List => Self { at: node.first(), left: node.count(), string: false },
             Kind::String => Self { at: node.count(), left: node.b as u32 as usize, string: true },
             _ => Self { at: 0, left: 0, string: true },
@@ -378,7 +378,7 @@ impl Chain {
                 return Link::End;
             }
             let tail = context.at(self.at);
-            match tail.kind {
+            match tail.kind() {
                 Kind::Nil => return Link::End,
                 Kind::List | Kind::String => *self = Self::new(tail),
                 _ => return Link::Tail(tail),
@@ -409,7 +409,7 @@ mod number {
         y: Node,
         mode: Mode,
     ) -> Ordering {
-        let by_value = match (x.kind, y.kind) {
+        let by_value = match (x.kind(), y.kind()) {
             (Kind::Float, Kind::Float) => {
                 let (x, y) = (f64::from_bits(x.b), f64::from_bits(y.b));
                 return match mode {
@@ -424,14 +424,14 @@ mod number {
             _ => return integers(a, x, b, y),
         };
         if by_value == Ordering::Equal && mode == Mode::Exact {
-            (x.kind == Kind::Float).cmp(&(y.kind == Kind::Float))
+            (x.kind() == Kind::Float).cmp(&(y.kind() == Kind::Float))
         } else {
             by_value
         }
     }
 
     fn negative(node: Node) -> bool {
-        if node.kind == Kind::Int { (node.b as i64) < 0 } else { node.extra != 0 }
+        if node.kind() == Kind::Int { (node.b as i64) < 0 } else { node.extra() != 0 }
     }
 
     /// A big integer is beyond every 64-bit one.
@@ -440,7 +440,7 @@ mod number {
         if signs != Ordering::Equal {
             return signs;
         }
-        let magnitudes = match (x.kind, y.kind) {
+        let magnitudes = match (x.kind(), y.kind()) {
             (Kind::Int, Kind::Int) => return (x.b as i64).cmp(&(y.b as i64)),
             (Kind::Int, _) => Ordering::Less,
             (_, Kind::Int) => Ordering::Greater,
@@ -454,7 +454,7 @@ mod number {
 
     fn integer_to_float(context: Context<'_>, integer: Node, float: f64) -> Ordering {
         const TWO_63: f64 = 9_223_372_036_854_775_808.0;
-        if integer.kind == Kind::Int {
+        if integer.kind() == Kind::Int {
             let value = integer.b as i64;
             if float >= TWO_63 {
                 return Ordering::Less;

@@ -302,6 +302,10 @@ impl Walk<'_> {
         let from = self.pos;
         self.skip(length)?;
         let name = self.input.get(from..self.pos).unwrap_or_default();
-        if length < 256 && short_ascii(name) { Ok(()) } else { check_atom(name, from) }
+        if length < 256 && short_ascii(self.input, from, length) {
+            Ok(())
+        } else {
+            check_atom(name, from)
+        }
     }
 }

@@ -61,7 +61,7 @@ impl Term {
     #[must_use]
     pub fn held(&self) -> usize {
         let Some(shared) = &self.shared else { return 0 };
-        match self.node.kind {
+        match self.node.kind() {
             Kind::Binary | Kind::Bits | Kind::String => {
                 usize::try_from(self.node.b).unwrap_or(usize::MAX)
             }
@@ -196,10 +196,7 @@ impl Term {
         }
         let digits = value.magnitude().to_bytes_le();
         let extra = u8::from(value.sign() == Sign::Minus);
-        Self::spanning(
-            Node { extra, ..Node::new(Kind::Big, 0, digits.len() as u64) },
-            digits.into(),
-        )
+        Self::spanning(Node::with_extra(Kind::Big, extra, 0, digits.len() as u64), digits.into())
     }
 
     /// A bit string of `bits` bits: the first of `bytes`.
@@ -215,7 +212,7 @@ impl Term {
         bytes.truncate(length);
         let extra = (bits % 8) as u8;
         let kind = if extra == 0 { Kind::Binary } else { Kind::Bits };
-        Some(Self::spanning(Node { extra, ..Node::new(kind, 0, length as u64) }, bytes))
+        Some(Self::spanning(Node::with_extra(kind, extra, 0, length as u64), bytes))
     }
 
     /// A charlist: the list of the text's code points.
@@ -293,7 +290,7 @@ impl<'a> TermRef<'a> {
     pub(crate) fn wire(&self) -> Option<&'a [u8]> {
         let shared = self.shared?;
         let root = shared.nodes().first()?;
-        if root.kind == self.node.kind && root.a == self.node.a && root.b == self.node.b {
+        if root.kind() == self.node.kind() && root.a() == self.node.a() && root.b == self.node.b {
             shared.wire()
         } else {
             None
@@ -310,7 +307,7 @@ impl<'a> TermRef<'a> {
     #[must_use]
     pub fn to_term(self) -> Term {
         let Some(shared) = self.shared else { return Term::leaf(self.node) };
-        if matches!(self.node.kind, Kind::Int | Kind::Float | Kind::Nil) {
+        if matches!(self.node.kind(), Kind::Int | Kind::Float | Kind::Nil) {
             return Term::leaf(self.node);
         }
         let whole = shared.bytes().len() + 16 * shared.nodes().len();
@@ -330,7 +327,7 @@ impl<'a> TermRef<'a> {
                 runs.push((context.at(at), left - 1, at + 1));
             }
             size += 16;
-            let children = match node.kind {
+            let children = match node.kind() {
                 Kind::List => node.count() + 1,
                 Kind::Tuple | Kind::Fun => node.count(),
                 Kind::Map => 2 * node.count(),
@@ -356,7 +353,7 @@ impl<'a> TermRef<'a> {
     #[must_use]
     pub fn view(self) -> View<'a> {
         let context = self.context();
-        match self.node.kind {
+        match self.node.kind() {
             Kind::Int => View::Integer(self.node.b as i64),
             Kind::Big => View::BigInteger(self.as_big_integer().unwrap_or_default()),
             Kind::Float => View::Float(f64::from_bits(self.node.b)),
@@ -365,7 +362,7 @@ impl<'a> TermRef<'a> {
             }
             Kind::Binary => View::Binary(self.node.span(context.bytes)),
             Kind::Bits => {
-                View::Bits { bytes: self.node.span(context.bytes), last: self.node.extra }
+                View::Bits { bytes: self.node.span(context.bytes), last: self.node.extra() }
             }
             Kind::Nil | Kind::List | Kind::String => {
                 let list = List::new(self);
@@ -395,7 +392,7 @@ impl<'a> TermRef<'a> {
     /// The word for its kind, as error messages use it.
     #[must_use]
     pub const fn kind_name(self) -> &'static str {
-        match self.node.kind {
+        match self.node.kind() {
             Kind::Int | Kind::Big => "integer",
             Kind::Float => "float",
             Kind::Atom | Kind::AtomLatin1 | Kind::AtomCached => "atom",
@@ -445,14 +442,14 @@ impl Term {
 accessors! {
     /// An integer of 64 bits.
     as_i64(self) -> Option<i64> {
-        (self.node.kind == Kind::Int).then_some(self.node.b as i64)
+        (self.node.kind() == Kind::Int).then_some(self.node.b as i64)
     }
 
     /// An integer from 0 to 2^64 - 1.
     as_u64(self) -> Option<u64> {
-        match self.node.kind {
+        match self.node.kind() {
             Kind::Int => u64::try_from(self.node.b as i64).ok(),
-            Kind::Big if self.node.extra == 0 => {
+            Kind::Big if self.node.extra() == 0 => {
                 let digits = self.node.span(self.context().bytes);
                 (digits.len() <= 8).then(|| digits.iter().rev().fold(0, |value, &digit| (value << 8) | u64::from(digit)))
             }
@@ -462,10 +459,10 @@ accessors! {
 
     /// An integer of any size.
     as_big_integer(self) -> Option<BigInt> {
-        match self.node.kind {
+        match self.node.kind() {
             Kind::Int => Some(BigInt::from(self.node.b as i64)),
             Kind::Big => {
-                let sign = if self.node.extra == 0 { Sign::Plus } else { Sign::Minus };
+                let sign = if self.node.extra() == 0 { Sign::Plus } else { Sign::Minus };
                 Some(BigInt::from_bytes_le(sign, self.node.span(self.context().bytes)))
             }
             _ => None,
@@ -474,7 +471,7 @@ accessors! {
 
     /// A float (no integer).
     as_f64(self) -> Option<f64> {
-        (self.node.kind == Kind::Float).then(|| f64::from_bits(self.node.b))
+        (self.node.kind() == Kind::Float).then(|| f64::from_bits(self.node.b))
     }
 
     /// An atom.
@@ -495,7 +492,7 @@ accessors! {
 
     /// The bytes of a binary, where they lie.
     as_bytes(self) -> Option<&'a [u8]> {
-        match self.node.kind {
+        match self.node.kind() {
             Kind::Binary => Some(self.node.span(self.context().bytes)),
             _ => None,
         }
@@ -515,12 +512,12 @@ accessors! {
 
     /// A tuple.
     as_tuple(self) -> Option<Tuple<'a>> {
-        (self.node.kind == Kind::Tuple).then(|| Tuple::new(self))
+        (self.node.kind() == Kind::Tuple).then(|| Tuple::new(self))
     }
 
     /// A proper list, `[]` included.
     as_list(self) -> Option<List<'a>> {
-        match self.node.kind {
+        match self.node.kind() {
             Kind::Nil | Kind::String => Some(List::new(self)),
             Kind::List => Some(List::new(self)).filter(|list| list.tail().is_none()),
             _ => None,
@@ -529,22 +526,22 @@ accessors! {
 
     /// A map.
     as_map(self) -> Option<Map<'a>> {
-        (self.node.kind == Kind::Map).then(|| Map::new(self))
+        (self.node.kind() == Kind::Map).then(|| Map::new(self))
     }
 
     /// A pid.
     as_pid(self) -> Option<Pid> {
-        (self.node.kind == Kind::Pid).then(|| self.context().identifier(self.node))?.map(|parts| parts.pid())
+        (self.node.kind() == Kind::Pid).then(|| self.context().identifier(self.node))?.map(|parts| parts.pid())
     }
 
     /// A port.
     as_port(self) -> Option<Port> {
-        (self.node.kind == Kind::Port).then(|| self.context().identifier(self.node))?.map(|parts| parts.port())
+        (self.node.kind() == Kind::Port).then(|| self.context().identifier(self.node))?.map(|parts| parts.port())
     }
 
     /// A reference.
     as_reference(self) -> Option<Reference> {
-        (self.node.kind == Kind::Reference).then(|| self.context().identifier(self.node))?.map(|parts| parts.reference())
+        (self.node.kind() == Kind::Reference).then(|| self.context().identifier(self.node))?.map(|parts| parts.reference())
     }
 
     /// The text of a charlist: a proper list of code points. `[]` is the empty text.
@@ -560,7 +557,7 @@ accessors! {
         let mut stack = vec![];
         let mut node = self.node;
         loop {
-            match node.kind {
+            match node.kind() {
                 Kind::Binary => out.extend_from_slice(node.span(context.bytes)),
                 Kind::Nil | Kind::List | Kind::String => stack.push(Chain::new(node)),
                 _ => return None,
@@ -568,11 +565,11 @@ accessors! {
             node = loop {
                 let Some(chain) = stack.last_mut() else { return Some(out) };
                 match chain.next(context) {
-                    Link::Element(element) if element.kind == Kind::Int => out.push(u8::try_from(element.b as i64).ok()?),
+                    Link::Element(element) if element.kind() == Kind::Int => out.push(u8::try_from(element.b as i64).ok()?),
                     Link::Element(element) => break element,
                     Link::Tail(tail) => {
                         stack.pop();
-                        if tail.kind != Kind::Binary {
+                        if tail.kind() != Kind::Binary {
                             return None;
                         }
                         break tail;
@@ -743,7 +740,7 @@ impl From<Atom> for Term {
 impl From<&Atom> for Term {
     fn from(atom: &Atom) -> Self {
         let name = Bytes::copy_from_slice(atom.as_str().as_bytes());
-        Self::spanning(Node { small: name.len() as u16, ..Node::new(Kind::Atom, 0, 0) }, name)
+        Self::spanning(Node::atom(Kind::Atom, 0, name.len()), name)
     }
 }
 

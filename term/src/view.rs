@@ -122,7 +122,8 @@ impl<'a> List<'a> {
     pub fn len(&self) -> usize {
         let mut length = 0;
         self.pieces(|node| {
-            length += if node.kind == Kind::String { node.b as u32 as usize } else { node.count() }
+            length +=
+                if node.kind() == Kind::String { node.b as u32 as usize } else { node.count() }
         });
         length
     }
@@ -130,14 +131,14 @@ impl<'a> List<'a> {
     /// Whether it has no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.node.kind == Kind::Nil
+        self.0.node.kind() == Kind::Nil
     }
 
     /// The tail of an improper list.
     #[must_use]
     pub fn tail(&self) -> Option<TermRef<'a>> {
         let last = self.pieces(|_| ());
-        (last.kind != Kind::Nil).then(|| self.0.part(last))
+        (last.kind() != Kind::Nil).then(|| self.0.part(last))
     }
 
     /// Calls `visit` for each piece; returns the last tail.
@@ -145,7 +146,7 @@ impl<'a> List<'a> {
         let context = self.0.context();
         let mut node = self.0.node;
         loop {
-            match node.kind {
+            match node.kind() {
                 Kind::List => {
                     visit(node);
                     node = context.at(node.first() + node.count());
@@ -168,7 +169,7 @@ impl<'a> List<'a> {
     /// The elements as bytes where the list is one string.
     #[must_use]
     pub fn as_latin1(&self) -> Option<&'a [u8]> {
-        match self.0.node.kind {
+        match self.0.node.kind() {
             Kind::String => Some(self.0.node.span(self.0.context().bytes)),
             Kind::Nil => Some(&[]),
             _ => None,
@@ -234,7 +235,7 @@ impl<'a> Map<'a> {
         let wanted = AtomRef::utf8(key.as_bytes());
         let value = map::find(context, self.0.node, |node| match context.atom(node) {
             Some(atom) => atom.cmp(&wanted),
-            None => order::rank(node.kind).cmp(&order::rank(Kind::Atom)),
+            None => order::rank(node.kind()).cmp(&order::rank(Kind::Atom)),
         });
         value.map(|value| self.0.part(value))
     }
@@ -403,7 +404,7 @@ impl<'a> Record<'a> {
     /// Whether its module exports it.
     #[must_use]
     pub const fn is_exported(&self) -> bool {
-        self.0.node.extra & 1 != 0
+        self.0.node.extra() & 1 != 0
     }
 
     /// How many fields.

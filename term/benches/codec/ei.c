@@ -7,6 +7,9 @@
 
 static char scratch[MAXATOMLEN_UTF8 + 16];
 static char *big;
+/* Beside the stack: a pid and a reference take 2 KiB, too much for each of 10,000 levels. */
+static erlang_pid pid;
+static erlang_ref ref;
 static volatile long sink;
 
 static void walk(const char *buf, int *at) {
@@ -18,8 +21,8 @@ static void walk(const char *buf, int *at) {
     case ERL_FLOAT_EXT: case NEW_FLOAT_EXT: { double d; ei_decode_double(buf, at, &d); sink += d > 0; break; }
     case ERL_BINARY_EXT: { long n; ei_decode_binary(buf, at, big, &n); sink += n; break; }
     case ERL_STRING_EXT: ei_decode_string(buf, at, big); break;
-    case ERL_PID_EXT: case ERL_NEW_PID_EXT: { erlang_pid p; ei_decode_pid(buf, at, &p); sink += p.num; break; }
-    case ERL_REFERENCE_EXT: case ERL_NEW_REFERENCE_EXT: case ERL_NEWER_REFERENCE_EXT: { erlang_ref r; ei_decode_ref(buf, at, &r); sink += r.n[0]; break; }
+    case ERL_PID_EXT: case ERL_NEW_PID_EXT: ei_decode_pid(buf, at, &pid); sink += pid.num; break;
+    case ERL_REFERENCE_EXT: case ERL_NEW_REFERENCE_EXT: case ERL_NEWER_REFERENCE_EXT: ei_decode_ref(buf, at, &ref); sink += ref.n[0]; break;
     case ERL_SMALL_TUPLE_EXT: case ERL_LARGE_TUPLE_EXT: { int n, i; ei_decode_tuple_header(buf, at, &n); for (i = 0; i < n; i++) walk(buf, at); break; }
     case ERL_MAP_EXT: { int n, i; ei_decode_map_header(buf, at, &n); for (i = 0; i < 2 * n; i++) walk(buf, at); break; }
     case ERL_LIST_EXT: case ERL_NIL_EXT: { int n, i; ei_decode_list_header(buf, at, &n); if (n) { for (i = 0; i < n; i++) walk(buf, at); walk(buf, at); } break; }

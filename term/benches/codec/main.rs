@@ -1,7 +1,7 @@
 //! Decoding, encoding and cloning against eetf, erltf, libei and the BEAM: one process, rounds of all interleaved, medians.
 //!
-//! `cargo bench -p term --bench codec` prints three tables. A number after `--` is how many rounds (31 unless told); with
-//! CODEC_RUST_ONLY set, libei and the BEAM sit out.
+//! `cargo bench -p term --bench codec` prints three tables. A number after `--` is how many rounds (31 unless told), other words are
+//! the messages to measure (`a b c e`; all unless told); with CODEC_RUST_ONLY set, libei and the BEAM sit out.
 #![allow(clippy::unwrap_used, reason = "a bench may stop where it is wrong")]
 
 mod messages;
@@ -32,7 +32,13 @@ fn measure() -> Result<()> {
     let rounds = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(31);
     let mut peers =
         if std::env::var_os("CODEC_RUST_ONLY").is_some() { Vec::new() } else { Peer::all() };
-    let messages = messages::all();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-') && word.parse::<usize>().is_err())
+        .collect();
+    let mut messages = messages::all();
+    messages
+        .retain(|message| wanted.is_empty() || wanted.iter().any(|one| one == message.letter()));
     println!("## Decode, ns (times the walk)\n");
     table(&messages, rounds, &mut peers, 'd', decoders)?;
     println!("\n## Encode into a reused buffer, ns (times ours)\n");
@@ -259,7 +265,7 @@ fn typed_reader(message: &Message) -> Option<Run<'_>> {
         Box::new(move || look(payload.deserialize::<T>()))
     }
 
-    match message.name.split(' ').next()? {
+    match message.letter() {
         "a" | "b" => Some(read::<Call>(&message.payload)),
         "c" => Some(read::<Keys<'_>>(&message.payload)),
         "e" => Some(read::<Users>(&message.payload)),

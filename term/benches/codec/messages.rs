@@ -11,6 +11,13 @@ pub(crate) struct Message {
     pub(crate) payload: Encoded,
 }
 
+impl Message {
+    /// The first word of its name.
+    pub(crate) fn letter(&self) -> &'static str {
+        self.name.split(' ').next().unwrap_or_default()
+    }
+}
+
 /// Everything that is measured, the everyday set first.
 pub(crate) fn all() -> Vec<Message> {
     vec![

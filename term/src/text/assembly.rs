@@ -26,7 +26,7 @@ impl Assembly {
     /// The one finished part as a term.
     pub(super) fn finish(self) -> Term {
         let root = self.parts.first().copied().unwrap_or(Node::NIL);
-        match root.kind {
+        match root.kind() {
             Kind::Int | Kind::Float | Kind::Nil => Term::leaf(root),
             _ => Term { shared: Some(Shared::of(self.nodes, self.bytes.into())), node: root },
         }
@@ -75,18 +75,15 @@ impl Assembly {
         let at = self.bytes.len() as u32;
         let digits = value.magnitude().to_bytes_le();
         self.bytes.extend_from_slice(&digits);
-        Node {
-            extra: u8::from(value.sign() == Sign::Minus),
-            ..Node::new(Kind::Big, at, digits.len() as u64)
-        }
+        Node::with_extra(Kind::Big, u8::from(value.sign() == Sign::Minus), at, digits.len() as u64)
     }
 
     /// The value of a part that is an integer.
     pub(super) fn big(&self, node: Node) -> BigInt {
-        if node.kind == Kind::Int {
+        if node.kind() == Kind::Int {
             return (node.b as i64).into();
         }
-        let sign = if node.extra == 0 { Sign::Plus } else { Sign::Minus };
+        let sign = if node.extra() == 0 { Sign::Plus } else { Sign::Minus };
         BigInt::from_bytes_le(sign, node.span(&self.bytes))
     }
 
@@ -114,7 +111,7 @@ impl Assembly {
         let at = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         let (kind, extra) = if last == 8 { (Kind::Binary, 0) } else { (Kind::Bits, last) };
-        Node { extra, ..Node::new(kind, at, bytes.len() as u64) }
+        Node::with_extra(kind, extra, at, bytes.len() as u64)
     }
 
     /// An atom, of a name that is not too long.
@@ -124,6 +121,6 @@ impl Assembly {
         }
         let at = self.bytes.len() as u32;
         self.bytes.extend_from_slice(name.as_bytes());
-        Some(Node { small: name.len() as u16, ..Node::new(Kind::Atom, at, 0) })
+        Some(Node::atom(Kind::Atom, at as usize, name.len()))
     }
 }

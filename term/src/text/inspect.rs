@@ -136,7 +136,7 @@ impl<'a> Inspect<'a> {
         node: Node,
         limit: Option<usize>,
     ) -> Result<Option<Frame>, fmt::Error> {
-        match node.kind {
+        match node.kind() {
             Kind::Float => float::write_elixir(out, f64::from_bits(node.b))?,
             Kind::Atom | Kind::AtomLatin1 | Kind::AtomCached => {
                 context.atom(node).map_or(Ok(()), |atom| write_literal(out, atom))?;
@@ -185,7 +185,7 @@ impl<'a> Inspect<'a> {
         limit: Option<usize>,
     ) -> fmt::Result {
         let bytes = node.span(context.bytes);
-        if node.kind == Kind::Binary && is_printable(bytes, self.printable_limit) {
+        if node.kind() == Kind::Binary && is_printable(bytes, self.printable_limit) {
             out.write_char('"')?;
             let cut = escape(out, bytes, '"', self.printable_limit)?;
             return out.write_str(if cut { "\" <> ..." } else { "\"" });
@@ -437,8 +437,8 @@ fn charlist(context: Context<'_>, node: Node, limit: Option<usize>) -> Option<St
     let mut left = limit;
     loop {
         match chain.next(context) {
-            Link::Element(Node { kind: Kind::Int, b, .. }) => {
-                let character = u32::try_from(b).ok().and_then(char::from_u32)?;
+            Link::Element(element) if element.kind() == Kind::Int => {
+                let character = u32::try_from(element.b).ok().and_then(char::from_u32)?;
                 if left != Some(0) && !matches!(character, ' '..='~' | '\u{7}'..='\r' | '\u{1b}') {
                     return None;
                 }
@@ -460,7 +460,7 @@ fn charlist(context: Context<'_>, node: Node, limit: Option<usize>) -> Option<St
 fn is_keyword(context: Context<'_>, mut chain: Chain) -> bool {
     loop {
         match chain.next(context) {
-            Link::Element(pair) if pair.kind == Kind::Tuple && pair.count() == 2 => {
+            Link::Element(pair) if pair.kind() == Kind::Tuple && pair.count() == 2 => {
                 let key = context.atom(context.at(pair.first()));
                 if key.is_none_or(|key| key.as_str().starts_with("Elixir.")) {
                     return false;

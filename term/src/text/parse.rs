@@ -347,7 +347,7 @@ impl<'t> Parser<'t> {
             Open::Size(sized) => {
                 let (bits, operand) = *sized;
                 let size = match self.made.parts.pop() {
-                    Some(Node { kind: Kind::Int, b, .. }) => usize::try_from(b as i64).ok(),
+                    Some(node) if node.kind() == Kind::Int => usize::try_from(node.b as i64).ok(),
                     _ => None,
                 };
                 let Some(size) = size else {
@@ -372,7 +372,7 @@ impl<'t> Parser<'t> {
             return Ok(());
         }
         let node = self.made.parts.pop().unwrap_or(Node::NIL);
-        let node = match node.kind {
+        let node = match node.kind() {
             Kind::Float => Node::float(-f64::from_bits(node.b)),
             _ => {
                 let value = -self.made.big(node);
@@ -431,13 +431,13 @@ impl<'t> Parser<'t> {
             .saturating_sub(self.made.bytes.len() + bits.length());
         let added = match operand {
             Operand::Text(text) => bits.add(Value::Text(text), &how, room),
-            Operand::Node(node) => match node.kind {
+            Operand::Node(node) => match node.kind() {
                 Kind::Int | Kind::Big => bits.add(Value::Integer(self.made.big(*node)), &how, room),
                 Kind::Float => bits.add(Value::Float(f64::from_bits(node.b)), &how, room),
                 Kind::Binary | Kind::Bits => {
                     let bytes = node.span(&self.made.bytes);
                     let spare =
-                        if node.kind == Kind::Bits { 8 - usize::from(node.extra) } else { 0 };
+                        if node.kind() == Kind::Bits { 8 - usize::from(node.extra()) } else { 0 };
                     bits.add(Value::Bits(bytes, bytes.len() * 8 - spare), &how, room)
                 }
                 _ => Err("only numbers, strings and binaries can be in a binary"),

@@ -25,7 +25,7 @@ pub(super) enum Shape {
 
 /// Decides once how a node prints, which for a list means looking at its elements until one is no character.
 pub(super) fn of(context: Context<'_>, node: Node, style: &Style<'_>) -> Shape {
-    match node.kind {
+    match node.kind() {
         Kind::Tuple if node.count() > 0 => Shape::Tuple,
         Kind::Map if node.count() > 0 => Shape::Map,
         Kind::Record => Shape::Record,
@@ -49,8 +49,8 @@ fn is_text(context: Context<'_>, node: Node, style: &Style<'_>) -> bool {
     let mut some = false;
     loop {
         match chain.next(context) {
-            Link::Element(Node { kind: Kind::Int, b, .. }) => {
-                let Ok(code) = u32::try_from(b) else { return false };
+            Link::Element(element) if element.kind() == Kind::Int => {
+                let Ok(code) = u32::try_from(element.b) else { return false };
                 if !(printable_latin1(code) || unicode && printable_unicode(code)) {
                     return false;
                 }
@@ -78,7 +78,7 @@ pub(super) fn binary_text<'a>(
     style: &Style<'_>,
 ) -> Option<BinaryText<'a>> {
     let bytes = node.span(context.bytes);
-    if !style.strings || node.kind != Kind::Binary || bytes.is_empty() {
+    if !style.strings || node.kind() != Kind::Binary || bytes.is_empty() {
         return None;
     }
     if style.encoding == Encoding::Unicode {

@@ -213,9 +213,9 @@ pub(super) fn whole(
     context: Context<'_>,
     node: Node,
 ) -> fmt::Result {
-    match node.kind {
+    match node.kind() {
         Kind::Int => write!(out, "{}", node.b as i64),
-        Kind::Big => big_integer(out, node.extra != 0, node.span(context.bytes)),
+        Kind::Big => big_integer(out, node.extra() != 0, node.span(context.bytes)),
         Kind::Float => float::write(out, f64::from_bits(node.b)),
         Kind::Atom | Kind::AtomLatin1 | Kind::AtomCached => atom(out, style, context, node),
         Kind::Nil => out.write_str("[]"),
@@ -285,7 +285,7 @@ pub(super) struct Segments<'a> {
 
 impl<'a> Segments<'a> {
     pub(super) fn new(context: Context<'a>, node: Node) -> Self {
-        let last = if node.kind == Kind::Bits { node.extra } else { 8 };
+        let last = if node.kind() == Kind::Bits { node.extra() } else { 8 };
         Self { bytes: node.span(context.bytes).iter(), last }
     }
 }
