@@ -1,6 +1,7 @@
 //! Atoms: names of at most 255 characters, owned (`Atom`) or borrowed from a message (`AtomRef`).
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -75,6 +76,26 @@ impl Atom {
     /// For names whose length was checked by the decoder.
     pub(crate) fn from_checked(name: &str) -> Self {
         Self(SmolStr::new(name))
+    }
+}
+
+thread_local! {
+    /// The node of the identifier read last on this thread: most of a conversation comes from one, and a name longer than 23 bytes
+    /// is then allocated once.
+    static LAST_NODE: RefCell<Atom> = const { RefCell::new(Atom::from_static("nonode@nohost")) };
+}
+
+impl Atom {
+    /// The node of an identifier by the bytes of a name of at most 255 characters; `None` if they are no UTF-8.
+    #[inline]
+    pub(crate) fn of_node(name: &[u8]) -> Option<Self> {
+        LAST_NODE.with(|kept| {
+            let mut last = kept.try_borrow_mut().ok()?;
+            if last.as_str().as_bytes() != name {
+                *last = Self::from_checked(std::str::from_utf8(name).ok()?);
+            }
+            Some(last.clone())
+        })
     }
 }
 
@@ -218,6 +239,11 @@ impl<'a> AtomRef<'a> {
     #[must_use]
     pub fn to_atom(self) -> Atom {
         Atom::from_checked(&self.as_str())
+    }
+
+    /// A node to keep.
+    pub(crate) fn to_node(self) -> Atom {
+        self.utf8_bytes().and_then(Atom::of_node).unwrap_or_else(|| self.to_atom())
     }
 
     /// The characters of the name.

@@ -310,18 +310,18 @@ impl<'a> Cursor<'a> {
     ///
     /// # Errors
     /// Where the next term is no pid.
+    #[inline(always)]
     pub fn pid(&mut self) -> Result<Pid, DecodeError> {
         if let [NEW_PID_EXT, SMALL_ATOM_UTF8_EXT, length, rest @ ..] = self.remaining()
             && let Some((name, words)) = rest.split_at_checked(usize::from(*length))
             && let Some(words) = words.first_chunk::<12>()
-            && let Ok(name) = std::str::from_utf8(name)
+            && let Some(node) = Atom::of_node(name)
         {
             let [id, serial, creation] = *words.as_chunks::<4>().0 else {
                 return Err(self.expected("pid"));
             };
             self.pos += 15 + name.len();
             let word = u32::from_be_bytes;
-            let node = Atom::from_checked(name);
             return Ok(Pid::new(node, word(id), word(serial), word(creation)));
         }
         if !self.is_pid() {

@@ -11,20 +11,27 @@ use crate::term::TermRef;
 /// Longest list of bytes that goes out as `STRING_EXT`, whose length has 16 bits.
 const MAX_STRING: usize = u16::MAX as usize;
 
-/// Children still to be written, or a size to be filled in after them.
+/// What is to be gone on with when the part being written is done.
 #[derive(Clone, Copy)]
 enum Frame {
-    Run {
-        at: usize,
-        left: usize,
-    },
-    List {
-        chain: Chain,
-    },
+    /// The nodes from `at` to `end`.
+    Run { at: usize, end: usize },
+    /// The rest of a list of several pieces.
+    List { chain: Chain },
     /// The size of a closure, counted from here, is put here.
-    Size {
-        at: usize,
-    },
+    Size { at: usize },
+}
+
+/// What follows the part just written.
+enum Next {
+    /// Nothing: it was a leaf.
+    Leaf,
+    /// So many children from this node on.
+    Children(usize, usize),
+    /// The elements of a list of several pieces.
+    Pieces(Chain),
+    /// So many children of a closure from this node on, whose size stands at this place.
+    Closure(usize, usize, usize),
 }
 
 /// Frames of up to eight levels in place; more on the heap.
@@ -36,7 +43,7 @@ struct Stack {
 
 impl Stack {
     const fn new() -> Self {
-        Self { near: [Frame::Run { at: 0, left: 0 }; 8], length: 0, far: Vec::new() }
+        Self { near: [Frame::Size { at: 0 }; 8], length: 0, far: Vec::new() }
     }
 
     #[inline]
@@ -49,19 +56,11 @@ impl Stack {
     }
 
     #[inline]
-    fn pop(&mut self) {
-        if self.length > self.near.len() {
-            self.far.pop();
-        }
-        self.length = self.length.saturating_sub(1);
-    }
-
-    #[inline]
-    fn last(&mut self) -> Option<&mut Frame> {
-        let index = self.length.checked_sub(1)?;
-        match self.near.get_mut(index) {
-            Some(frame) => Some(frame),
-            None => self.far.last_mut(),
+    fn pop(&mut self) -> Option<Frame> {
+        self.length = self.length.checked_sub(1)?;
+        match self.near.get(self.length) {
+            Some(frame) => Some(*frame),
+            None => self.far.pop(),
         }
     }
 }
@@ -133,65 +132,78 @@ pub(crate) fn term(root: TermRef<'_>, out: &mut impl Sink) {
     walk(root, out);
 }
 
-/// Writes part after part.
+/// Writes part after part. The children in hand are no frame: only who waits for them is, and only if it has more.
 fn walk(root: TermRef<'_>, out: &mut impl Sink) {
     let context = root.context();
     let mut stack = Stack::new();
     let mut node = root.node;
+    let (mut at, mut end) = (0, 0);
     loop {
-        if let Some(frame) = one(root, context, node, out, &mut stack) {
-            stack.push(frame);
+        let next = one(root, context, node, out);
+        if !matches!(next, Next::Leaf) && at < end {
+            stack.push(Frame::Run { at, end });
         }
-        loop {
-            let Some(frame) = stack.last() else { return };
-            match frame {
-                Frame::Run { at, left } => {
-                    node = context.at(*at);
-                    *at += 1;
-                    *left -= 1;
-                    if *left == 0 {
-                        stack.pop();
-                    }
-                    break;
+        match next {
+            Next::Leaf => {}
+            Next::Children(first, count) => (at, end) = (first, first + count),
+            Next::Pieces(chain) => {
+                end = at;
+                stack.push(Frame::List { chain });
+            }
+            Next::Closure(first, count, size) => {
+                stack.push(Frame::Size { at: size });
+                (at, end) = (first, first + count);
+            }
+        }
+        if at == end {
+            match waiting(context, &mut stack, out) {
+                Some(Waiting::Run(from, to)) => (at, end) = (from, to),
+                Some(Waiting::One(element)) => {
+                    node = element;
+                    continue;
                 }
-                Frame::List { chain } => match chain.next(context) {
-                    Link::Element(element) => {
-                        node = element;
-                        break;
-                    }
-                    Link::Tail(tail) => {
-                        stack.pop();
-                        node = tail;
-                        break;
-                    }
-                    Link::End => {
-                        out.buffer().push(NIL_EXT);
-                        stack.pop();
-                    }
-                },
-                Frame::Size { at } => {
-                    let at = *at;
-                    stack.pop();
-                    let buffer = out.buffer();
-                    let size = (buffer.len() - at) as u32;
-                    if let Some(place) = buffer.get_mut(at..at + 4) {
-                        place.copy_from_slice(&size.to_be_bytes());
-                    }
+                None => return,
+            }
+        }
+        node = context.at(at);
+        at += 1;
+    }
+}
+
+/// What is gone on with.
+enum Waiting {
+    Run(usize, usize),
+    One(Node),
+}
+
+/// What has waited longest for the part that is done.
+#[inline]
+fn waiting(context: Context<'_>, stack: &mut Stack, out: &mut impl Sink) -> Option<Waiting> {
+    loop {
+        match stack.pop()? {
+            Frame::Run { at, end } => return Some(Waiting::Run(at, end)),
+            Frame::List { mut chain } => match chain.next(context) {
+                Link::Element(element) => {
+                    stack.push(Frame::List { chain });
+                    return Some(Waiting::One(element));
+                }
+                Link::Tail(tail) => return Some(Waiting::One(tail)),
+                Link::End => out.buffer().push(NIL_EXT),
+            },
+            Frame::Size { at } => {
+                let buffer = out.buffer();
+                let size = (buffer.len() - at) as u32;
+                if let Some(place) = buffer.get_mut(at..at + 4) {
+                    place.copy_from_slice(&size.to_be_bytes());
                 }
             }
         }
     }
 }
 
-/// Writes a leaf, or the head of a container and returns what is to follow.
-#[inline]
-fn one(
-    root: TermRef<'_>,
-    context: Context<'_>,
-    node: Node,
-    out: &mut impl Sink,
-    stack: &mut Stack,
-) -> Option<Frame> {
+/// Writes a leaf, or the head of a container.
+#[inline(always)]
+fn one(root: TermRef<'_>, context: Context<'_>, node: Node, out: &mut impl Sink) -> Next {
     match node.kind() {
         Kind::Int => Encoder::new(out.buffer()).integer(node.b as i64),
         Kind::Atom => Encoder::new(out.buffer()).atom_utf8(node.span(context.bytes)),
@@ -203,7 +215,7 @@ fn one(
         }
         Kind::Tuple => {
             Encoder::new(out.buffer()).tuple_header(node.count());
-            return run(node.first(), node.count());
+            return children(node.first(), node.count());
         }
         Kind::Float => {
             let [a, b, c, d, e, f, g, h] = node.b.to_be_bytes();
@@ -212,20 +224,21 @@ fn one(
         Kind::List => return list(context, node, out.buffer()),
         Kind::Map => {
             Encoder::new(out.buffer()).map_header(node.count());
-            return run(node.first(), 2 * node.count());
+            return children(node.first(), 2 * node.count());
         }
         Kind::Pid | Kind::Reference | Kind::Port => identifier(context, node, out.buffer()),
-        _ => return rare(context, node, out.buffer(), stack),
+        _ => return rare(context, node, out.buffer()),
     }
-    None
+    Next::Leaf
 }
 
-const fn run(at: usize, left: usize) -> Option<Frame> {
-    if left == 0 { None } else { Some(Frame::Run { at, left }) }
+#[inline(always)]
+const fn children(first: usize, count: usize) -> Next {
+    if count == 0 { Next::Leaf } else { Next::Children(first, count) }
 }
 
 #[inline(never)]
-fn rare(context: Context<'_>, node: Node, out: &mut Vec<u8>, stack: &mut Stack) -> Option<Frame> {
+fn rare(context: Context<'_>, node: Node, out: &mut Vec<u8>) -> Next {
     let mut encoder = Encoder::new(out);
     match node.kind() {
         Kind::AtomCached | Kind::AtomLatin1 => {
@@ -247,70 +260,77 @@ fn rare(context: Context<'_>, node: Node, out: &mut Vec<u8>, stack: &mut Stack) 
         Kind::Local => encoder.raw(node.span(context.bytes)),
         Kind::Export => {
             out.push(EXPORT_EXT);
-            return run(node.first(), 3);
+            return children(node.first(), 3);
         }
         Kind::Fun => {
             out.push(NEW_FUN_EXT);
-            stack.push(Frame::Size { at: out.len() });
+            let size = out.len();
             out.extend_from_slice(&[0; 4]);
             out.extend_from_slice(fixed_part(context, node));
             out.extend_from_slice(&(node.a().saturating_sub(4)).to_be_bytes());
-            return run(node.first(), node.count());
+            return Next::Closure(node.first(), node.count(), size);
         }
         Kind::Record => {
             encoder.counted(NATIVE_RECORD_EXT, node.count());
             out.push(node.extra());
-            return run(node.first(), 2 + 2 * node.count());
+            return children(node.first(), 2 + 2 * node.count());
         }
         _ => {}
     }
-    None
+    Next::Leaf
 }
 
 /// A list of bytes goes out as a string if it is short enough, as the BEAM does it.
-fn list(context: Context<'_>, node: Node, out: &mut Vec<u8>) -> Option<Frame> {
-    let chain = Chain::new(node);
-    let first_is_byte = is_byte(context.at(node.first()));
-    if first_is_byte && let Some(length) = byte_list_length(context, chain) {
+fn list(context: Context<'_>, node: Node, out: &mut Vec<u8>) -> Next {
+    let (first, count) = (node.first(), node.count());
+    let tail = context.at(first + count);
+    if matches!(tail.kind(), Kind::List | Kind::String) {
+        return pieces(context, Chain::new(node), out);
+    }
+    let elements = context.nodes.get(first..first + count).unwrap_or_default();
+    if tail.kind() == Kind::Nil
+        && let Ok(length) = u16::try_from(count)
+        && elements.iter().all(|element| is_byte(*element))
+    {
+        out.push(STRING_EXT);
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend(elements.iter().map(|element| element.b as u8));
+        return Next::Leaf;
+    }
+    Encoder::new(out).list_header(count);
+    Next::Children(first, count + 1)
+}
+
+/// The same for a list whose tail is a list, as which it goes out in one piece.
+#[cold]
+fn pieces(context: Context<'_>, chain: Chain, out: &mut Vec<u8>) -> Next {
+    let (mut rest, mut length, mut bytes) = (chain, 0, true);
+    let proper = loop {
+        match rest.next(context) {
+            Link::Element(element) => {
+                length += 1;
+                bytes &= is_byte(element);
+            }
+            Link::Tail(_) => break false,
+            Link::End => break true,
+        }
+    };
+    if bytes && proper && length <= MAX_STRING {
         out.push(STRING_EXT);
         out.extend_from_slice(&(length as u16).to_be_bytes());
         let mut rest = chain;
         while let Link::Element(element) = rest.next(context) {
             out.push(element.b as u8);
         }
-        return None;
+        return Next::Leaf;
     }
-    let simple =
-        !matches!(context.at(node.first() + node.count()).kind(), Kind::List | Kind::String);
-    let length = if simple {
-        node.count()
-    } else {
-        let mut rest = chain;
-        let mut length = 0;
-        while let Link::Element(_) = rest.next(context) {
-            length += 1;
-        }
-        length
-    };
     Encoder::new(out).list_header(length);
-    if simple { run(node.first(), length + 1) } else { Some(Frame::List { chain }) }
+    Next::Pieces(chain)
 }
 
 /// Whether a part is an integer of one byte.
 const fn is_byte(node: Node) -> bool {
     matches!(node.kind(), Kind::Int) && node.b <= 255
-}
-
-/// The length of a proper list of bytes that fits a string.
-fn byte_list_length(context: Context<'_>, mut chain: Chain) -> Option<usize> {
-    let mut length = 0;
-    loop {
-        match chain.next(context) {
-            Link::Element(element) if is_byte(element) && length < MAX_STRING => length += 1,
-            Link::End => return Some(length),
-            _ => return None,
-        }
-    }
 }
 
 /// An identifier goes out as it came if it is in today's form with its own atom; otherwise it is written anew.

@@ -52,7 +52,7 @@ pub enum DecodeErrorKind {
     /// A fun whose fixed parts are not what they must be.
     #[error("a fun with {0}")]
     BadFun(&'static str),
-    /// A native record with fields that are no atoms.
+    /// A native record with flags that are none, or a field twice.
     #[error("a native record with {0}")]
     BadRecord(&'static str),
     /// The compressed form is broken, or does not inflate to the size it declares.

@@ -123,11 +123,11 @@ fn array<const N: usize>(bytes: &[u8], at: &mut usize) -> Result<[u8; N], Decode
 
 impl Parts<'_> {
     pub(crate) fn pid(&self) -> Pid {
-        Pid::new(self.node.to_atom(), self.id as u32, self.serial, self.creation)
+        Pid::new(self.node.to_node(), self.id as u32, self.serial, self.creation)
     }
 
     pub(crate) fn port(&self) -> Port {
-        Port::new(self.node.to_atom(), self.id, self.creation)
+        Port::new(self.node.to_node(), self.id, self.creation)
     }
 
     /// The first word of an old reference has 18 bits (erl_ext_dist, `NEW_REFERENCE_EXT`).
@@ -151,6 +151,6 @@ impl Parts<'_> {
 
     pub(crate) fn reference(&self) -> Reference {
         let words = self.reference_words();
-        Reference::padded(self.node.to_atom(), self.creation, self.words.len() / 4, words)
+        Reference::padded(self.node.to_node(), self.creation, self.words.len() / 4, words)
     }
 }

@@ -8,17 +8,21 @@
 //!
 //! # Layout
 //!
-//! Values: [`Atom`] `atom.rs`, [`Pid`] `pid.rs`, [`Port`] `port.rs`, [`Reference`] `reference.rs`, [`Term`] `term.rs`, its parts `view.rs`.
+//! Values: [`Atom`] `atom.rs`, [`Pid`] `pid.rs`, [`Port`] `port.rs`, [`Reference`] `reference.rs`, [`Term`] `term.rs`, seen by
+//! `access.rs` and `view.rs`, from and to Rust values by `convert.rs`.
 //!
-//! The path of bytes in: `tag.rs` > `skip.rs` (the bare walk) > `cursor.rs` > `identifier.rs` > `decode.rs` > `node.rs` >
-//! `map.rs` (keys) > `block.rs` (what a term owns). Out: `encoder.rs` > `encode.rs`; `compress.rs` and `transcode.rs` (atom
+//! The path of bytes in: `tag.rs` > `skip.rs` (the bare walk) > `cursor.rs` > `identifier.rs` > `decode/` > `node.rs` >
+//! `map.rs` (keys) > `block.rs` (what a term owns). Out: `encoder.rs`, `open.rs` (sizes known at the end) >
+//! `encode.rs`; `compress.rs` and `transcode.rs` (atom
 //! caches) both ways; `encoded.rs` is a payload on its way.
 //!
 //! What terms mean: `order.rs` and `hash.rs`. What they look like: `text/`. As Rust types: `serde/`, `macros.rs`.
 
+mod access;
 mod atom;
 mod block;
 mod compress;
+mod convert;
 mod cursor;
 mod decode;
 #[cfg(feature = "eetf")]
@@ -35,6 +39,7 @@ mod macros;
 mod map;
 mod matching;
 mod node;
+mod open;
 pub mod order;
 mod pid;
 mod port;
@@ -48,6 +53,7 @@ pub mod transcode;
 mod view;
 
 pub use crate::atom::{Atom, AtomRef, AtomTooLong, IntoAtom, MAX_ATOM_CHARACTERS};
+pub use crate::convert::WrongKind;
 pub use crate::cursor::Cursor;
 pub use crate::encoded::Encoded;
 pub use crate::encoder::Encoder;
@@ -61,7 +67,7 @@ pub use crate::serde::{
     EncodeError, Error, encode, encode_into, from_bytes, from_bytes_owned, from_term, to_bytes,
     to_term,
 };
-pub use crate::term::{Term, TermRef, WrongKind};
+pub use crate::term::{Term, TermRef};
 pub use crate::view::{Elements, Export, Fun, List, Map, Record, Tuple, View};
 
 /// What the macros expand to.

@@ -168,31 +168,28 @@ impl Literal {
     }
 
     pub fn open_tuple(&mut self) -> usize {
-        self.encoder().counted(LARGE_TUPLE_EXT, 0);
-        self.out.len() - 4
+        open::open_tuple(&mut self.out)
     }
 
     pub fn close_tuple(&mut self, at: usize, arity: usize) {
-        self.count(at, arity);
+        open::close_tuple(&mut self.out, at, arity);
     }
 
     pub fn open_list(&mut self) -> usize {
-        self.encoder().counted(LIST_EXT, 0);
-        self.out.len() - 4
+        open::open_list(&mut self.out)
     }
 
     pub fn close_list(&mut self, at: usize, length: usize) {
-        self.count(at, length);
-        self.nil();
+        open::close_list(&mut self.out, at, length);
     }
 
     pub fn close_improper(&mut self, at: usize, length: usize) {
-        self.count(at, length);
+        open::close_counted(&mut self.out, at, length);
     }
 
     pub fn open_map(&mut self) -> usize {
         self.encoder().map_header(0);
-        self.out.len() - 4
+        self.out.len() - 5
     }
 
     pub fn close_map_of(&mut self, pairs: usize) {
@@ -200,13 +197,7 @@ impl Literal {
     }
 
     pub fn close_map(&mut self, at: usize, pairs: usize) {
-        self.count(at, pairs);
-    }
-
-    fn count(&mut self, at: usize, count: usize) {
-        if let Some(place) = self.out.get_mut(at..at + 4) {
-            place.copy_from_slice(&(count as u32).to_be_bytes());
-        }
+        open::close_counted(&mut self.out, at, pairs);
     }
 
     pub fn value<T: ::serde::Serialize + ?Sized>(&mut self, value: &T) {
@@ -226,5 +217,5 @@ impl Literal {
 
 use crate::atom::Atom;
 use crate::encoder::Encoder;
-use crate::tag::{LARGE_TUPLE_EXT, LIST_EXT};
+use crate::open;
 use crate::term::Term;

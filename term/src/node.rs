@@ -127,7 +127,7 @@ impl Node {
         Self::with_extra(Kind::Pending, tail as u8, end, frame)
     }
 
-    /// Whether the tail of a list will stand here, and not only an element. True elsewhere only where an attempt that failed has left it.
+    /// Whether the tail of a list will stand here, and not only an element.
     #[inline(always)]
     pub(crate) const fn is_tail(self) -> bool {
         self.head as u16 == Kind::Pending as u16 | 0x100

@@ -1,6 +1,7 @@
 //! Walks over terms without building anything: where they end, how many parts they have, whether their form is right.
 
 use crate::atom::Atom;
+use crate::cursor::atom_at;
 use crate::decode::{check_atom, parse_old_float, short_ascii};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::identifier;
@@ -109,6 +110,35 @@ pub(crate) fn atoms(
         }
     }
     Ok(walk.pos)
+}
+
+/// Whether a native record may have these flags, and its module, name and names of fields, of which none is there twice.
+pub(crate) fn record_head(
+    input: &[u8],
+    cache: &[Atom],
+    pos: usize,
+    fields: usize,
+    flags: u8,
+) -> Result<(), DecodeError> {
+    // One bit is known to OTP 29: whether the record is exported.
+    if flags > 1 {
+        return Err(DecodeErrorKind::BadRecord("unknown flags").at(pos));
+    }
+    let first = atoms(input, cache, pos, 2)?;
+    atoms(input, cache, first, fields)?;
+    // Places, not names: four bytes for a field, of which the wire has three at least.
+    let mut places = Vec::with_capacity(fields);
+    let mut at = first;
+    for _ in 0..fields {
+        places.push(at as u32);
+        at = atom_at(input, Some(cache), at)?.1;
+    }
+    let name = |place: u32| atom_at(input, Some(cache), place as usize).map(|(name, _)| name).ok();
+    places.sort_unstable_by_key(|&place| name(place));
+    if places.windows(2).any(|pair| matches!(pair, [a, b] if name(*a) == name(*b))) {
+        return Err(DecodeErrorKind::BadRecord("the same field twice").at(first));
+    }
+    Ok(())
 }
 
 /// Whether a tag is one of an atom.
@@ -249,10 +279,9 @@ impl Walk<'_> {
             }
             NATIVE_RECORD_EXT => {
                 let fields = self.length()?;
-                let _flags = self.u8()?;
-                let names = fields.saturating_add(2);
-                atoms(self.input, self.atoms, self.pos, names)?;
-                self.children(names.saturating_add(fields))
+                let flags = self.u8()?;
+                record_head(self.input, self.atoms, self.pos, fields, flags)?;
+                self.children(fields.saturating_mul(2).saturating_add(2))
             }
             other => Err(DecodeErrorKind::UnknownTag(other).at(at)),
         }

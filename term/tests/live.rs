@@ -12,6 +12,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 use beam::{Beam, Dice, mutate};
+use term::text::Release;
 use term::{Term, order};
 
 #[test]
@@ -41,46 +42,145 @@ fn what_a_node_writes_is_decoded_and_written_again_byte_for_byte() {
 }
 
 #[test]
-fn bytes_are_taken_and_refused_as_binary_to_term_does() {
+fn compressed_terms_are_read_from_a_node_and_by_a_node() {
     for mut beam in Beam::all() {
-        let mut dice = Dice(7);
-        let seeds: Vec<_> = beam
-            .random(1, 400)
-            .into_iter()
-            .filter(|bytes| bytes.len() < 600)
-            .chain(odd_inputs())
-            .collect();
-        let mut inputs: Vec<Vec<u8>> = odd_inputs();
-        for _ in 0..20_000 {
-            inputs.push(mutate(&seeds[dice.below(seeds.len())], &mut dice));
-        }
-        inputs.retain(|input| !kills_nodes(input));
-        let mut wrong = Vec::new();
-        for (input, theirs) in inputs.iter().zip(beam.read(&inputs)) {
-            let ours = Term::decode(input.clone());
-            match (&ours, theirs) {
-                (Ok(ours), Some(theirs))
-                    if ours.encode_to_vec() == theirs && written_as_a_part(input) == theirs => {}
-                (Ok(ours), Some(theirs))
-                    if Term::decode(theirs.clone()).as_ref() == Ok(ours) && has_map(&theirs) => {}
-                (Err(_), None) => {}
-                (Ok(ours), Some(theirs))
-                    if has_port(&theirs) && Term::decode(theirs.clone()).as_ref() == Ok(ours) => {}
-                (_, theirs) if known_difference(input, &ours, theirs.as_deref(), beam.release) => {}
-                (_, theirs) => wrong.push(format!(
-                    "{input:?}\n  ours {ours:?} {:?}\n  OTP {theirs:?}",
-                    ours.as_ref().map(Term::encode_to_vec)
-                )),
+        // Compressible ones among them: OTP leaves a term as it is where compression does not pay.
+        let mut terms = beam.random(17, 400);
+        terms.extend((1..40u8).map(|n| Term::from(vec![n; 50 * usize::from(n)]).encode_to_vec()));
+        for level in [1, 6, 9] {
+            let theirs = beam.compress(level, &terms);
+            assert!(theirs.iter().filter(|bytes| bytes[1] == 80).count() > 50);
+            let mut ours = Vec::new();
+            for (plain, compressed) in terms.iter().zip(&theirs) {
+                let term = Term::decode(plain.clone()).unwrap();
+                assert_eq!(Term::decode(compressed.clone()).as_ref(), Ok(&term), "{plain:?}");
+                ours.push(term.encode_compressed(level));
+            }
+            assert!(ours.iter().filter(|bytes| bytes[1] == 80).count() > 50);
+            for (plain, read) in terms.iter().zip(beam.read(&ours)) {
+                let read = read.map(|bytes| Term::decode(bytes).unwrap());
+                let term = Term::decode(plain.clone()).unwrap();
+                assert_eq!(read, Some(term), "OTP {}: {plain:?}", beam.release);
             }
         }
-        assert!(
-            wrong.is_empty(),
-            "OTP {}: {} differ\n{}",
-            beam.release,
-            wrong.len(),
-            wrong[..wrong.len().min(25)].join("\n")
-        );
     }
+}
+
+/// Native records (tag 67), right and wrong, which OTP 29 has and older releases do not.
+fn native_records() -> Vec<Vec<u8>> {
+    let atom = |name: &str| [&[119, name.len() as u8][..], name.as_bytes()].concat();
+    let record = |flags: u8, count: u32, parts: &[Vec<u8>]| {
+        [&[131, 67][..], &count.to_be_bytes(), &[flags], &parts.concat()].concat()
+    };
+    let (m, r, f, g) = (atom("m"), atom("r"), atom("f"), atom("g"));
+    let one = vec![97, 1];
+    let inner = record(1, 1, &[m.clone(), r.clone(), f.clone(), one.clone()])[1..].to_vec();
+    let mut all = Vec::new();
+    for flags in [0, 1, 2, 3, 128, 255] {
+        all.push(record(flags, 0, &[m.clone(), r.clone()]));
+        all.push(record(flags, 1, &[m.clone(), r.clone(), f.clone(), one.clone()]));
+    }
+    let two = [m.clone(), r.clone(), f.clone(), g.clone(), one.clone(), inner];
+    all.push(record(0, 2, &two));
+    all.push(record(1, 2, &[m.clone(), r.clone(), g.clone(), f.clone(), one.clone(), vec![106]]));
+    // A field twice, names that are no atoms, a claim beyond the end.
+    all.push(record(0, 2, &[m.clone(), r.clone(), f.clone(), f.clone(), one.clone(), one.clone()]));
+    all.push(record(0, 1, &[m.clone(), r.clone(), one.clone(), one.clone()]));
+    all.push(record(0, 1, &[one.clone(), r.clone(), f.clone(), one.clone()]));
+    all.push(record(0, u32::MAX, &[m, r, f, one]));
+    all
+}
+
+/// Mutations a batch: a node answers them in a second or two, and a batch that fails is small enough to look through.
+const BATCH: usize = 20_000;
+
+/// One batch a release, unless CNODE_MUTATIONS says how many mutations to go through on each: a million take some minutes.
+#[test]
+fn bytes_are_taken_refused_and_printed_as_by_a_node() {
+    let wanted = std::env::var("CNODE_MUTATIONS").ok().and_then(|number| number.parse().ok());
+    let batches = wanted.unwrap_or(BATCH).div_ceil(BATCH);
+    let (mut accepted, mut printed) = (0, 0);
+    for mut beam in Beam::all() {
+        for batch in 0..batches {
+            let mut dice = Dice(7 + batch as u64);
+            let mut seeds: Vec<_> = beam
+                .random(1 + batch as u32, 400)
+                .into_iter()
+                .filter(|bytes| bytes.len() < 600)
+                .chain(odd_inputs())
+                .collect();
+            let mut inputs = if batch == 0 { odd_inputs() } else { Vec::new() };
+            if beam.release >= 29 {
+                seeds.extend(native_records());
+                inputs.extend(native_records());
+            }
+            for _ in 0..BATCH {
+                inputs.push(mutate(&seeds[dice.below(seeds.len())], &mut dice));
+            }
+            inputs.retain(|input| !kills_nodes(input));
+            let same = taken_alike(&mut beam, &inputs);
+            accepted += same.len();
+            printed += printed_alike(&mut beam, &same);
+        }
+        eprintln!("OTP {}: {batches} batches of {BATCH}", beam.release);
+    }
+    assert!(accepted > BATCH / 4 && printed > BATCH / 40, "{accepted} accepted, {printed} printed");
+}
+
+/// What a node takes we take, and write as it does; what it refuses we refuse. Those that both take.
+fn taken_alike(beam: &mut Beam, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let (mut same, mut wrong) = (Vec::new(), Vec::new());
+    for (input, theirs) in inputs.iter().zip(beam.read(inputs)) {
+        let ours = Term::decode(input.clone());
+        match (&ours, theirs) {
+            (Ok(ours), Some(theirs))
+                if ours.encode_to_vec() == theirs && written_as_a_part(input) == theirs =>
+            {
+                same.push(theirs);
+            }
+            (Ok(ours), Some(theirs))
+                if Term::decode(theirs.clone()).as_ref() == Ok(ours) && has_map(&theirs) => {}
+            (Err(_), None) => {}
+            (Ok(ours), Some(theirs))
+                if has_port(&theirs) && Term::decode(theirs.clone()).as_ref() == Ok(ours) => {}
+            (_, theirs) if known_difference(input, &ours, theirs.as_deref(), beam.release) => {}
+            (_, theirs) => wrong.push(format!(
+                "{input:?}\n  ours {ours:?} {:?}\n  OTP {theirs:?}",
+                ours.as_ref().map(Term::encode_to_vec)
+            )),
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "OTP {}: {} differ\n{}",
+        beam.release,
+        wrong.len(),
+        wrong[..wrong.len().min(25)].join("\n")
+    );
+    same
+}
+
+/// Prints as a node does, but for identifiers and closures, which are numbered by the node that prints, and maps, which have no order of their
+/// own; how many were compared.
+fn printed_alike(beam: &mut Beam, terms: &[Vec<u8>]) -> usize {
+    let release = match beam.release {
+        25 | 26 => Release::Otp25,
+        27 | 28 => Release::Otp27,
+        _ => Release::Otp29,
+    };
+    let (mut shown, mut ours) = (Vec::new(), Vec::new());
+    for bytes in terms.iter().filter(|bytes| bytes[1] != 121) {
+        let term = Term::decode(bytes.clone()).unwrap();
+        let text = term.format().release(release).to_string();
+        if !text.contains('#') {
+            shown.push(bytes.clone());
+            ours.push(text);
+        }
+    }
+    for ((bytes, ours), theirs) in shown.iter().zip(ours).zip(beam.show(&shown)) {
+        assert!(ours == theirs, "OTP {}: {bytes:?}\n  ours {ours}\n  OTP  {theirs}", beam.release);
+    }
+    shown.len()
 }
 
 /// What comes out when the term is a part of a larger message, so that its bytes are not simply passed on.
@@ -123,6 +223,7 @@ fn known_difference(
         (Ok(_), None) => {
             input.get(1) == Some(&121)
                 || (release < 27 && zeros_as_keys(input))
+                || (release < 29 && input.contains(&67))
                 // A node knows which pids it can have itself.
                 || input.windows(13).any(|part| part == b"nonode@nohost")
         }

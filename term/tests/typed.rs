@@ -121,6 +121,24 @@ fn identifiers_inside_types_are_the_real_ones() {
     assert_eq!(again, Term::decode(bytes).unwrap());
 }
 
+/// `{OldPid, OldReference, ok}`: they are shorter than today's, and what follows must not be taken for a part of them.
+#[test]
+fn identifiers_of_old_nodes_are_read_in_the_middle_of_others() {
+    let node = [119, 3, b'a', b'@', b'b'];
+    let bytes = [
+        &[131, 104, 3, 103][..],
+        &node,
+        &[0, 0, 0, 1, 0, 0, 0, 2, 3, 114, 0, 1],
+        &node,
+        &[3, 0, 0, 0, 7, 119, 2, b'o', b'k'],
+    ]
+    .concat();
+    let (pid, reference, ok): (Pid, Reference, Atom) = term::from_bytes(&bytes).unwrap();
+    assert_eq!(pid, Pid::new("a@b".into_atom(), 1, 2, 3));
+    assert_eq!(reference, Reference::new("a@b".into_atom(), 3, &[7]).unwrap());
+    assert_eq!(ok.as_str(), "ok");
+}
+
 #[test]
 fn all_that_elixir_and_iodata_may_say_is_read() {
     let read = |term: Term| term::from_term::<IoData>(&term).unwrap().0;

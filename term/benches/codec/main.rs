@@ -4,15 +4,16 @@
 //! the messages to measure (`a b c e`; all unless told); with CODEC_RUST_ONLY set, libei and the BEAM sit out.
 #![allow(clippy::unwrap_used, reason = "a bench may stop where it is wrong")]
 
+mod built;
 mod messages;
 mod peers;
+mod typed;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use serde::Deserialize;
-use term::{Cursor, Encoded, Pid, Term};
+use term::{Cursor, Term};
 
 use messages::Message;
 use peers::Peer;
@@ -138,40 +139,52 @@ fn decoders(message: &Message) -> Vec<Candidate<'_>> {
         ("walk", Box::new(|| look(Cursor::new(&message.bytes[1..], &[]).skip_term()))),
         ("term", Box::new(|| look(message.payload.decode()))),
     ];
-    if let Some(typed) = typed_reader(message) {
-        all.push(("serde", typed));
+    for (name, typed) in ["serde", "serde, owned"].into_iter().zip(typed::readers(message)) {
+        all.push((name, typed));
     }
     all.push(("eetf", Box::new(|| look(eetf::Term::decode(&message.bytes[..])))));
     all.push(("erltf", Box::new(|| look(erltf::decode(&message.bytes)))));
     all
 }
 
+/// `term` was received, `part` is the same as a part of a larger one, so that its own bytes cannot be passed on; `built` was made by `term!`,
+/// and `term! each time` is made every time anew; `serde` is a value of Rust types.
 fn encoders(message: &Message) -> Vec<Candidate<'_>> {
     let term = Term::decode(message.bytes.clone()).unwrap();
+    let larger = Term::decode([&[131, 104, 1], &message.bytes[1..]].concat()).unwrap();
+    let part = larger.element(0).unwrap().to_term();
+    let mut all = vec![("term", encode(message, move |out| term.encode_into(out)))];
+    all.push(("part", encode(message, move |out| part.encode_into(out))));
+    if let Some(build) = built::builder(message) {
+        let built = build();
+        all.push(("built", encode(message, move |out| built.encode_into(out))));
+        all.push(("term! each time", encode(message, move |out| build().encode_into(out))));
+    }
+    all.extend(typed::writer(message).map(|writer| ("serde", writer)));
     let theirs = eetf::Term::decode(&message.bytes[..]).unwrap();
-    let erltf = erltf::decode(&message.bytes).unwrap();
     let mut buffer = Vec::with_capacity(2 * message.bytes.len());
-    let mut their_buffer = Vec::with_capacity(2 * message.bytes.len());
-    vec![
-        (
-            "term",
-            Box::new(move || {
-                buffer.clear();
-                buffer.push(131);
-                term.encode_into(&mut buffer);
-                black_box(&buffer);
-            }),
-        ),
-        (
-            "eetf",
-            Box::new(move || {
-                their_buffer.clear();
-                let _ = theirs.encode(&mut their_buffer);
-                black_box(&their_buffer);
-            }),
-        ),
-        ("erltf", Box::new(move || look(erltf::encode(&erltf)))),
-    ]
+    all.push((
+        "eetf",
+        Box::new(move || {
+            buffer.clear();
+            let _ = theirs.encode(&mut buffer);
+            black_box(&buffer);
+        }),
+    ));
+    let erltf = erltf::decode(&message.bytes).unwrap();
+    all.push(("erltf", Box::new(move || look(erltf::encode(&erltf)))));
+    all
+}
+
+/// Writes 131 and the term into a buffer that is used again.
+fn encode<'a>(message: &Message, mut write: impl FnMut(&mut Vec<u8>) + 'a) -> Run<'a> {
+    let mut buffer = Vec::with_capacity(2 * message.bytes.len());
+    Box::new(move || {
+        buffer.clear();
+        buffer.push(131);
+        write(&mut buffer);
+        black_box(&buffer);
+    })
 }
 
 fn others(message: &Message) -> Vec<Candidate<'_>> {
@@ -181,96 +194,6 @@ fn others(message: &Message) -> Vec<Candidate<'_>> {
         ("clone", Box::new(move || look(term.clone()))),
         ("pieces", Box::new(move || look(other.encode_pieces()))),
     ]
-}
-
-/// The types a program would read the everyday messages into.
-fn typed_reader(message: &Message) -> Option<Run<'_>> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    #[allow(dead_code, reason = "only read")]
-    enum Request {
-        Foo(i64),
-        Add(i64),
-    }
-
-    #[derive(Deserialize)]
-    #[serde(rename_all = "snake_case")]
-    #[allow(dead_code, reason = "only read")]
-    enum Call {
-        Call(Pid, Request),
-        #[serde(rename = "$gen_call")]
-        GenCall((Pid, Encoded), Request),
-    }
-
-    #[derive(Deserialize)]
-    #[allow(dead_code, reason = "only read")]
-    struct Point<'a>(#[serde(borrow)] Name<'a>, i64, i64, i64, i64);
-
-    /// An atom, borrowed.
-    struct Name<'a>(&'a str);
-
-    impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            term::serde::atom::deserialize(deserializer).map(Self)
-        }
-    }
-
-    macro_rules! keys {
-        ($($number:ident $text:ident $float:ident $atom:ident $tuple:ident)*) => {
-            #[derive(Deserialize)]
-            #[allow(dead_code, reason = "only read")]
-            struct Keys<'a> {
-                $($number: i64, $text: &'a str, $float: f64, #[serde(borrow)] $atom: Name<'a>, $tuple: Point<'a>,)*
-            }
-        };
-    }
-    keys! {
-        key_00 key_01 key_02 key_03 key_04
-        key_05 key_06 key_07 key_08 key_09
-        key_10 key_11 key_12 key_13 key_14
-        key_15 key_16 key_17 key_18 key_19
-    }
-
-    #[derive(Deserialize)]
-    #[allow(dead_code, reason = "only read")]
-    struct User<'a>(#[serde(borrow)] Name<'a>, i64, &'a str, f64, bool, (Name<'a>, i64));
-
-    /// As many as there are, without keeping them.
-    struct Users;
-
-    impl<'de> Deserialize<'de> for Users {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
-                type Value = Users;
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("users")
-                }
-                fn visit_seq<A: serde::de::SeqAccess<'de>>(
-                    self,
-                    mut users: A,
-                ) -> Result<Users, A::Error> {
-                    while let Some(user) = users.next_element::<User<'de>>()? {
-                        black_box(user.0.0);
-                    }
-                    Ok(Users)
-                }
-            }
-            deserializer.deserialize_seq(Visitor)
-        }
-    }
-
-    fn read<'a, T: Deserialize<'a>>(payload: &'a Encoded) -> Run<'a> {
-        assert!(payload.deserialize::<T>().is_ok(), "{:?}", payload.deserialize::<T>().err());
-        Box::new(move || look(payload.deserialize::<T>()))
-    }
-
-    match message.letter() {
-        "a" | "b" => Some(read::<Call>(&message.payload)),
-        "c" => Some(read::<Keys<'_>>(&message.payload)),
-        "e" => Some(read::<Users>(&message.payload)),
-        _ => None,
-    }
 }
 
 /// What is run.

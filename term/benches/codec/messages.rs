@@ -68,7 +68,8 @@ fn message(name: &'static str, write: impl FnOnce(&mut Encoder<'_>)) -> Message 
     Message { name, bytes, payload }
 }
 
-fn pid() -> Pid {
+/// Who calls.
+pub(crate) fn pid() -> Pid {
     Pid::new(Atom::from_static("nonode@nohost"), 85, 0, 0)
 }
 

@@ -12,6 +12,10 @@ fuzz_target!(|bytes: &[u8]| {
     {
         return;
     }
+    // To eetf's maps `0.0` and `-0.0` are one key.
+    if bytes.windows(9).any(|part| part == [70, 128, 0, 0, 0, 0, 0, 0, 0]) {
+        return;
+    }
     let bytes = [&[131], bytes].concat();
     let Ok(ours) = Term::decode(bytes.clone()) else { return };
     let Ok(theirs) = eetf::Term::decode(&bytes[..]) else { return };

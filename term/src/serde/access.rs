@@ -62,6 +62,29 @@ impl<'de> de::SeqAccess<'de> for &mut Fixed<'_, 'de> {
     }
 }
 
+/// Whether bytes begin with a name. Names of up to 16 bytes are compared by what they begin and end with, without a call.
+#[inline(always)]
+fn begins_with(bytes: &[u8], name: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..name.len()) else { return false };
+    macro_rules! ends {
+        ($length:literal) => {
+            if let (Some(a), Some(b), Some(c), Some(d)) = (
+                bytes.first_chunk::<$length>(),
+                name.first_chunk::<$length>(),
+                bytes.last_chunk::<$length>(),
+                name.last_chunk::<$length>(),
+            ) && name.len() <= 2 * $length
+            {
+                return a == b && c == d;
+            }
+        };
+    }
+    ends!(2);
+    ends!(4);
+    ends!(8);
+    bytes == name
+}
+
 /// The elements of a list, whichever tags it is made of.
 pub(super) struct Elements<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
@@ -255,7 +278,7 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
             if let Some(name) = fields.get(self.likely)
                 && let [SMALL_ATOM_UTF8_EXT, length, found @ ..] = rest
                 && usize::from(*length) == name.len()
-                && found.starts_with(name.as_bytes())
+                && begins_with(found, name.as_bytes())
             {
                 self.deserializer.cursor.pass(2 + name.len());
                 self.likely += 1;

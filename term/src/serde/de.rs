@@ -360,12 +360,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             own::REFERENCE if !self.cursor.is_reference() => Err(self.expected("reference")),
             own::PORT if !self.cursor.is_port() => Err(self.expected("port")),
             own::BIG_INTEGER if !self.cursor.is_integer() => Err(self.expected("integer")),
-            own::PID => self.identifier(1, 12, visitor),
+            own::PID => self.identifier(NEW_PID_EXT, 1, 12, visitor),
             own::REFERENCE => {
                 let words = self.cursor.remaining().get(2).copied().unwrap_or_default();
-                self.identifier(3, 4 + 4 * usize::from(words), visitor)
+                self.identifier(NEWER_REFERENCE_EXT, 3, 4 + 4 * usize::from(words), visitor)
             }
-            own::PORT | own::BIG_INTEGER => self.raw(visitor),
+            own::RAW | own::PORT | own::BIG_INTEGER => self.raw(visitor),
             own::TERM => {
                 let term = self.term()?;
                 own::hand(Handed::Term(term));

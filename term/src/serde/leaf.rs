@@ -12,7 +12,6 @@ use crate::atom::{Atom, AtomRef};
 use crate::decode::{Place, decode};
 use crate::encoded::Encoded;
 use crate::error::DecodeErrorKind;
-use crate::identifier;
 use crate::tag::*;
 use crate::term::Term;
 use crate::transcode;
@@ -148,19 +147,22 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    /// A pid, port or reference as its bytes.
-    #[inline]
+    /// A pid, port or reference as its bytes. In the form of `today`, `head` bytes stand before its atom and `tail` bytes after it.
+    #[inline(always)]
     pub(super) fn identifier<V: Visitor<'de>>(
         &mut self,
+        today: u8,
         head: usize,
         tail: usize,
         visitor: V,
     ) -> Result<V::Value, Error> {
         let rest = self.cursor.remaining();
-        if let Some(end) = identifier::today(rest, 0, head, tail)
-            && let Some(bytes) = rest.get(..end)
+        // Its length is plain to see; whoever takes it for an identifier checks it.
+        if rest.first() == Some(&today)
+            && let Some(&[SMALL_ATOM_UTF8_EXT, length]) = rest.get(head..head + 2)
+            && let Some(bytes) = rest.get(..head + 2 + usize::from(length) + tail)
         {
-            self.cursor.pass(end);
+            self.cursor.pass(bytes.len());
             return visitor.visit_borrowed_bytes(bytes);
         }
         self.raw(visitor)

@@ -8,7 +8,7 @@
 //! | `&str`, `String`, `char` | binary of UTF-8 |
 //! | `&[u8]`, `serde_bytes`, [`shared`] for `Bytes` | binary |
 //! | [`Atom`], [`atom`](mod@atom) for a `String` | atom |
-//! | `Pid`, `Port`, `Reference`, `Term`, `Encoded` | themselves, inside any type |
+//! | `Pid`, `Port`, `Reference`, `Term`, `Encoded`, [`Raw`] | themselves, inside any type |
 //! | `Vec<T>`, sets | list |
 //! | `(A, B)`, `[T; N]`, tuple structs | tuple |
 //! | struct with fields | map with atom keys; [`record`], [`proplist`], [`elixir_struct`] otherwise |
@@ -46,10 +46,12 @@
 //! ```
 
 mod access;
+mod compound;
 mod de;
 mod error;
 mod leaf;
 mod own;
+mod raw;
 mod ser;
 mod wrap;
 
@@ -60,6 +62,7 @@ use serde::{Deserialize, Serialize};
 
 pub use de::Deserializer;
 pub use error::{EncodeError, Error, Segment};
+pub use raw::Raw;
 pub use ser::{Options, Serializer};
 pub use wrap::{Charlist, ElixirStruct, IoData, Proplist, Record};
 pub use wrap::{atom, big_integer, charlist, elixir_struct, iodata, nil, proplist, record, shared};

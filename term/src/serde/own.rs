@@ -25,6 +25,7 @@ pub(crate) const PORT: &str = "$term::Port";
 pub(crate) const REFERENCE: &str = "$term::Reference";
 pub(crate) const TERM: &str = "$term::Term";
 pub(crate) const ENCODED: &str = "$term::Encoded";
+pub(crate) const RAW: &str = "$term::Raw";
 pub(crate) const BIG_INTEGER: &str = "$term::BigInteger";
 pub(crate) const SHARED: &str = "$term::SharedBytes";
 pub(crate) const CHARLIST: &str = "$term::Charlist";
@@ -89,9 +90,9 @@ impl<'de> Deserialize<'de> for Atom {
 }
 
 /// Bytes that are a term; what other serializers see of a pid.
-struct Raw<'a>(&'a [u8]);
+pub(crate) struct Wire<'a>(pub(crate) &'a [u8]);
 
-impl Serialize for Raw<'_> {
+impl Serialize for Wire<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_bytes(self.0)
     }
@@ -110,7 +111,7 @@ pub(crate) fn serialize_raw<S: serde::Serializer>(
     let mut buffer = BUFFER.with(|buffer| std::mem::take(&mut *buffer.borrow_mut()));
     buffer.clear();
     write(&mut Encoder::new(&mut buffer));
-    let outcome = serializer.serialize_newtype_struct(name, &Raw(&buffer));
+    let outcome = serializer.serialize_newtype_struct(name, &Wire(&buffer));
     // Large terms leave no large buffer behind: 4 KiB a thread, as for decoding.
     if buffer.capacity() <= 4096 {
         BUFFER.with(|kept| *kept.borrow_mut() = buffer);
@@ -129,6 +130,7 @@ impl<'de, T> Visitor<'de> for RawVisitor<T> {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.expected)
     }
+    #[inline(always)]
     fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<T, E> {
         (self.read)(&mut Cursor::new(bytes, &[])).map_err(E::custom)
     }
@@ -148,6 +150,7 @@ macro_rules! identifiers {
             }
         }
         impl<'de> Deserialize<'de> for $type {
+            #[inline(always)]
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_newtype_struct($name, RawVisitor { expected: $expected, read: |cursor| cursor.$method() })
             }
@@ -175,7 +178,7 @@ impl Serialize for crate::term::TermRef<'_> {
 impl Serialize for Encoded {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let bytes = self.to_bytes_without_cache_refs().map_err(serde::ser::Error::custom)?;
-        serializer.serialize_newtype_struct(TERM, &Raw(&bytes))
+        serializer.serialize_newtype_struct(TERM, &Wire(&bytes))
     }
 }
 

@@ -2,10 +2,12 @@
 
 use serde::ser::{self, Serialize};
 
+use super::compound::{Elements, Pairs, Sequence};
 use super::error::EncodeError;
 use super::own;
 use crate::atom::Atom;
 use crate::encoder::Encoder;
+use crate::open;
 use crate::tag::*;
 use crate::term::Term;
 
@@ -41,10 +43,10 @@ static DEFAULT: Options = Options::DEFAULT;
 /// Writes one value, without 131, to the end of a buffer.
 #[derive(Debug)]
 pub struct Serializer<'a> {
-    out: &'a mut Vec<u8>,
+    pub(super) out: &'a mut Vec<u8>,
     options: &'a Options,
     /// How the next struct or map goes out; see `wrap.rs`.
-    shape: Shape,
+    pub(super) shape: Shape,
 }
 
 /// What the next value becomes, where a wrapper says so.
@@ -77,12 +79,12 @@ impl<'a> Serializer<'a> {
     }
 
     #[inline]
-    const fn encoder(&mut self) -> Encoder<'_> {
+    pub(super) const fn encoder(&mut self) -> Encoder<'_> {
         Encoder::new(self.out)
     }
 
     #[inline]
-    fn atom(&mut self, name: &str) -> Result<(), EncodeError> {
+    pub(super) fn atom(&mut self, name: &str) -> Result<(), EncodeError> {
         if name.len() > crate::atom::MAX_ATOM_CHARACTERS {
             self.encoder().atom(&Atom::new(name)?);
         } else {
@@ -91,7 +93,7 @@ impl<'a> Serializer<'a> {
         Ok(())
     }
 
-    fn count(count: usize) -> Result<usize, EncodeError> {
+    pub(super) fn count(count: usize) -> Result<usize, EncodeError> {
         u32::try_from(count).map(|_| count).map_err(|_| EncodeError::TooLarge(count))
     }
 
@@ -302,8 +304,7 @@ impl<'s, 'a> ser::Serializer for &'s mut Serializer<'a> {
 
     fn serialize_seq(self, length: Option<usize>) -> Result<Sequence<'s, 'a>, EncodeError> {
         Serializer::count(length.unwrap_or_default())?;
-        let start = self.out.len();
-        self.out.extend_from_slice(&[LIST_EXT, 0, 0, 0, 0]);
+        let start = open::open_list(self.out);
         Ok(Sequence { serializer: self, start, length: 0 })
     }
 
@@ -376,223 +377,3 @@ impl Serializer<'_> {
         outcome
     }
 }
-
-/// A list on its way out; its length is filled in at the end.
-#[derive(Debug)]
-pub struct Sequence<'s, 'a> {
-    serializer: &'s mut Serializer<'a>,
-    start: usize,
-    length: usize,
-}
-
-impl ser::SerializeSeq for Sequence<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    #[inline]
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        self.length += 1;
-        value.serialize(&mut *self.serializer)
-    }
-
-    fn end(self) -> Result<(), EncodeError> {
-        let out = &mut *self.serializer.out;
-        if self.length == 0 {
-            out.truncate(self.start);
-            out.push(NIL_EXT);
-            return Ok(());
-        }
-        let length = u32::try_from(self.length).map_err(|_| EncodeError::TooLarge(self.length))?;
-        let body = out.get(self.start + 5..).unwrap_or_default();
-        // A list of bytes goes out as a string, as the BEAM writes it.
-        if let Ok(short) = u16::try_from(self.length)
-            && body.len() == 2 * self.length
-            && body.chunks_exact(2).all(|pair| pair.first() == Some(&SMALL_INTEGER_EXT))
-        {
-            for index in 0..self.length {
-                if let Some(&byte) = out.get(self.start + 5 + 2 * index + 1)
-                    && let Some(place) = out.get_mut(self.start + 3 + index)
-                {
-                    *place = byte;
-                }
-            }
-            out.truncate(self.start + 3 + self.length);
-            let [high, low] = short.to_be_bytes();
-            if let Some(head) = out.get_mut(self.start..self.start + 3) {
-                head.copy_from_slice(&[STRING_EXT, high, low]);
-            }
-            return Ok(());
-        }
-        if let Some(place) = out.get_mut(self.start + 1..self.start + 5) {
-            place.copy_from_slice(&length.to_be_bytes());
-        }
-        out.push(NIL_EXT);
-        Ok(())
-    }
-}
-
-/// The elements of a tuple on their way out.
-#[derive(Debug)]
-pub struct Elements<'s, 'a> {
-    serializer: &'s mut Serializer<'a>,
-}
-
-macro_rules! elements {
-    ($($trait:ident::$method:ident)*) => {$(
-        impl ser::$trait for Elements<'_, '_> {
-            type Ok = ();
-            type Error = EncodeError;
-            #[inline]
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-                value.serialize(&mut *self.serializer)
-            }
-            fn end(self) -> Result<(), EncodeError> {
-                Ok(())
-            }
-        }
-    )*};
-}
-elements!(SerializeTuple::serialize_element SerializeTupleStruct::serialize_field SerializeTupleVariant::serialize_field);
-
-/// A map, or a struct in its shape, on its way out; the count is filled in at the end.
-#[derive(Debug)]
-pub struct Pairs<'s, 'a> {
-    serializer: &'s mut Serializer<'a>,
-    shape: Shape,
-    start: usize,
-    count: usize,
-}
-
-impl<'s, 'a> Pairs<'s, 'a> {
-    fn begin(
-        serializer: &'s mut Serializer<'a>,
-        name: Option<&'static str>,
-        fields: usize,
-    ) -> Result<Self, EncodeError> {
-        Serializer::count(fields)?;
-        let start = serializer.out.len();
-        // The shape is not for what is in the value.
-        let shape = std::mem::replace(&mut serializer.shape, Shape::Map);
-        let mut count = 0;
-        match (shape, name) {
-            (Shape::Map | Shape::Atom | Shape::Charlist | Shape::Raw, _) => {
-                serializer.out.extend_from_slice(&[MAP_EXT, 0, 0, 0, 0])
-            }
-            (Shape::Proplist, _) => serializer.out.extend_from_slice(&[LIST_EXT, 0, 0, 0, 0]),
-            (Shape::Record, Some(name)) => {
-                serializer.out.extend_from_slice(&[LARGE_TUPLE_EXT, 0, 0, 0, 0]);
-                serializer.atom(name)?;
-                count = 1;
-            }
-            (Shape::ElixirStruct, Some(name)) => {
-                serializer.out.extend_from_slice(&[MAP_EXT, 0, 0, 0, 0]);
-                serializer.atom("__struct__")?;
-                if name.starts_with("Elixir.") {
-                    serializer.atom(name)?;
-                } else {
-                    serializer.atom(&format!("Elixir.{name}"))?;
-                }
-                count = 1;
-            }
-            (Shape::Record | Shape::ElixirStruct, None) => {
-                return Err(EncodeError::Unsuitable(
-                    "only a struct with named fields can be a record or an Elixir struct",
-                ));
-            }
-        }
-        Ok(Self { serializer, shape, start, count })
-    }
-
-    #[inline]
-    fn pair<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), EncodeError> {
-        self.count += 1;
-        match self.shape {
-            Shape::Record => {}
-            Shape::Proplist => {
-                self.serializer.encoder().tuple_header(2);
-                self.serializer.atom(key)?;
-            }
-            _ => self.serializer.atom(key)?,
-        }
-        value.serialize(&mut *self.serializer)
-    }
-
-    fn skip(&mut self) -> Result<(), EncodeError> {
-        // A record's fields are known by their place, so none can be left out.
-        if self.shape == Shape::Record {
-            self.count += 1;
-            return ser::Serializer::serialize_none(&mut *self.serializer);
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Result<(), EncodeError> {
-        // The elements of one list all go out in the shape asked for.
-        self.serializer.shape = self.shape;
-        let out = &mut *self.serializer.out;
-        let count = u32::try_from(self.count).map_err(|_| EncodeError::TooLarge(self.count))?;
-        if self.shape == Shape::Proplist {
-            if count == 0 {
-                out.truncate(self.start);
-            }
-            out.push(NIL_EXT);
-        }
-        if let (Shape::Record, Ok(arity)) = (self.shape, u8::try_from(count)) {
-            // A small tuple after all.
-            out.drain(self.start + 2..self.start + 5);
-            if let Some(head) = out.get_mut(self.start..self.start + 2) {
-                head.copy_from_slice(&[SMALL_TUPLE_EXT, arity]);
-            }
-        } else if let Some(place) = out.get_mut(self.start + 1..self.start + 5) {
-            place.copy_from_slice(&count.to_be_bytes());
-        }
-        Ok(())
-    }
-}
-
-impl ser::SerializeMap for Pairs<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    #[inline]
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.count += 1;
-        if self.shape == Shape::Proplist {
-            self.serializer.encoder().tuple_header(2);
-        }
-        key.serialize(&mut *self.serializer)
-    }
-
-    #[inline]
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        value.serialize(&mut *self.serializer)
-    }
-
-    fn end(self) -> Result<(), EncodeError> {
-        self.finish()
-    }
-}
-
-macro_rules! structs {
-    ($($trait:ident)*) => {$(
-        impl ser::$trait for Pairs<'_, '_> {
-            type Ok = ();
-            type Error = EncodeError;
-            #[inline]
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), EncodeError> {
-                self.pair(key, value)
-            }
-            fn skip_field(&mut self, _: &'static str) -> Result<(), EncodeError> {
-                self.skip()
-            }
-            fn end(self) -> Result<(), EncodeError> {
-                self.finish()
-            }
-        }
-    )*};
-}
-structs!(SerializeStruct SerializeStructVariant);

@@ -17,7 +17,7 @@ macro_rules! with {
             ///
             /// # Errors
             /// The serializer's.
-            pub fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+            pub fn serialize<T: Serialize + ?Sized, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_newtype_struct($name, value)
             }
 

@@ -140,6 +140,18 @@ impl Beam {
             .collect()
     }
 
+    /// `term_to_binary(Term, [{compressed, Level}])` of each, which must be terms.
+    pub(crate) fn compress(&mut self, level: u8, inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let request = [b"pack".to_vec(), vec![level], pack(inputs)].concat();
+        unpack(&self.ask(&request).expect("compressed terms"))
+    }
+
+    /// What `~0p` prints for each, which must be terms.
+    pub(crate) fn show(&mut self, inputs: &[Vec<u8>]) -> Vec<String> {
+        let answer = self.ask(&[b"show".to_vec(), pack(inputs)].concat()).expect("printing terms");
+        unpack(&answer).into_iter().map(|text| String::from_utf8(text).expect("UTF-8")).collect()
+    }
+
     /// `=:=`, `==`, `<`, and the order of map keys (0, 1, 2 for less, equal, greater) of each pair.
     pub(crate) fn compare(&mut self, pairs: &[(Vec<u8>, Vec<u8>)]) -> Vec<[u8; 4]> {
         let flat: Vec<_> = pairs.iter().flat_map(|(a, b)| [a.clone(), b.clone()]).collect();

@@ -25,6 +25,12 @@ answer(<<"rand", Seed:32, Count:32>>) ->
 answer(<<"read", Packed/binary>>) ->
     pack([try <<1, (term_to_binary(binary_to_term(B), [{minor_version, 2}]))/binary>> catch error:badarg -> <<0>> end
           || B <- unpack(Packed)]);
+%% Each of these compressed.
+answer(<<"pack", Level, Packed/binary>>) ->
+    pack([term_to_binary(binary_to_term(B), [{compressed, Level}, {minor_version, 2}]) || B <- unpack(Packed)]);
+%% How each of these prints on one line.
+answer(<<"show", Packed/binary>>) ->
+    pack([unicode:characters_to_binary(io_lib:format("~0p", [binary_to_term(B)])) || B <- unpack(Packed)]);
 %% How the terms of each pair compare: exactly, by ==, by <, in the order of map keys.
 answer(<<"comp", Packed/binary>>) ->
     list_to_binary(pairs([binary_to_term(B) || B <- unpack(Packed)])).

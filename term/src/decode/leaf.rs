@@ -1,0 +1,76 @@
+//! Names and numbers: which bytes are one, and what they mean.
+
+use crate::atom::MAX_ATOM_CHARACTERS;
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::node::{Kind, Node};
+
+/// Whether the `length` bytes of a name at `from`, which are there, are ASCII. Names are short: in line, a word at a time.
+#[inline(always)]
+pub(crate) fn short_ascii(input: &[u8], from: usize, length: usize) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let rest = input.get(from..).unwrap_or_default();
+    if length < 8 {
+        // What follows the name is shifted out.
+        return match rest.first_chunk::<8>() {
+            Some(word) => ((u64::from_le_bytes(*word) << 1) << (63 - 8 * length)) & HIGH == 0,
+            None => rest.get(..length).is_some_and(<[u8]>::is_ascii),
+        };
+    }
+    let Some(name) = rest.get(..length) else { return false };
+    let last = name.last_chunk::<8>().map_or(HIGH, |last| u64::from_le_bytes(*last));
+    let words = name.as_chunks::<8>().0;
+    words.iter().fold(last, |seen, word| seen | u64::from_le_bytes(*word)) & HIGH == 0
+}
+
+/// Checks that a name is UTF-8 of at most 255 characters.
+#[inline(always)]
+pub(crate) fn check_atom(name: &[u8], from: usize) -> Result<(), DecodeError> {
+    if name.is_ascii() {
+        return if name.len() <= MAX_ATOM_CHARACTERS {
+            Ok(())
+        } else {
+            Err(DecodeErrorKind::AtomTooLong.at(from))
+        };
+    }
+    match std::str::from_utf8(name) {
+        Err(_) => Err(DecodeErrorKind::AtomNotUtf8.at(from)),
+        Ok(name)
+            if name.len() > MAX_ATOM_CHARACTERS && name.chars().count() > MAX_ATOM_CHARACTERS =>
+        {
+            Err(DecodeErrorKind::AtomTooLong.at(from))
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// An integer of any number of digits, as the one kind it is.
+pub(crate) fn big_node(digits: &[u8], negative: bool, from: u32) -> Node {
+    let length = digits.iter().rposition(|&digit| digit != 0).map_or(0, |last| last + 1);
+    let digits = digits.get(..length).unwrap_or_default();
+    if length <= 8 {
+        let magnitude =
+            digits.iter().rev().fold(0u64, |value, &digit| (value << 8) | u64::from(digit));
+        let value = if negative {
+            0i64.checked_sub_unsigned(magnitude)
+        } else {
+            i64::try_from(magnitude).ok()
+        };
+        if let Some(value) = value {
+            return Node::int(value);
+        }
+    }
+    Node::with_extra(Kind::Big, u8::from(negative), from, length as u64)
+}
+
+/// `FLOAT_EXT`: `%.20e` in 31 bytes, filled up with zeros.
+pub(crate) fn parse_old_float(text: &[u8; 31]) -> Option<f64> {
+    let length = text.iter().position(|&byte| byte == 0)?;
+    // OTP takes a comma for the point, as some locales have it.
+    let text = std::str::from_utf8(text.get(..length)?).ok()?.replace(',', ".");
+    let mantissa = text.split(['e', 'E']).next()?.trim_start_matches(['-', '+']);
+    let (whole, fraction) = mantissa.split_once('.')?;
+    if whole.is_empty() || fraction.is_empty() {
+        return None;
+    }
+    text.parse::<f64>().ok().filter(|value| value.is_finite())
+}
