@@ -95,7 +95,7 @@ fn enums_tagged_inside_beside_and_not_at_all() {
         Flag(bool),
         Place(Place),
         Pair(i64, String),
-        List(Vec<Untagged>),
+        List(Vec<Self>),
         Text(String),
     }
     let beam = &mut Beam::all().remove(0);

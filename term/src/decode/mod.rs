@@ -60,8 +60,8 @@ pub(crate) fn decode(
 ) -> Result<Term, DecodeError> {
     let mut root = Node::NIL;
     let shared = SCRATCH.with(|scratch| {
-        // Nothing that decodes is called while decoding; if it were, it would have nodes of its own from the beginning.
-        let mut none = [];
+        // Nothing that decodes is called while decoding; if it were, it would have nodes of its own after the first.
+        let mut none = [Node::NIL];
         let mut scratch = scratch.try_borrow_mut();
         let nodes = scratch.as_mut().map_or(&mut none[..], |scratch| &mut scratch[..]);
         block(nodes, bytes, start, atoms, place, end, &mut root)

@@ -8,7 +8,7 @@ use crate::skip;
 use super::run::Stop;
 
 /// Where nodes are put: the scratch of the thread, or, for a message that needs more, a vector of its own. What lies in them beyond the
-/// part in use is left over from other messages and never read.
+/// part in use is left over from other messages: finished nodes, of which nobody asks more than whether they are.
 pub(super) struct Room<'a> {
     pub(super) scratch: &'a mut [Node],
     pub(super) grown: Vec<Node>,

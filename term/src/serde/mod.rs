@@ -35,6 +35,11 @@
 //! assert_eq!(term::from_bytes::<Request>(&bytes).unwrap(), Request::Foo(1));
 //! ```
 //!
+//! What serde's attributes make of this: `flatten` turns a struct into a map of text, whose keys are written as binaries (and read from
+//! atoms too, as all names of fields are); the tag of `#[serde(tag = "type")]` is a binary, and read from an atom too; what is tried one
+//! variant after the other (`untagged`, `flatten`) holds integers of 64 bits at most. `Some(None)` is written as `None` is: Erlang has
+//! one way to say nothing.
+//!
 //! Errors name the path to what does not fit:
 //!
 //! ```
