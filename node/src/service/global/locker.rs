@@ -110,7 +110,7 @@ async fn first(process: &mut Process, wanted: Wanted) -> Result<(), Reason> {
     Ok(())
 }
 
-/// `{lock, Server, Node, Id, Known, Tag, TheirTag}` of the server, or the same with `begin`.
+/// `{lock, Server, Node, Id, Known, Job, TheirTag}` of the server, or the same with `begin`.
 struct Wanted {
     begins: bool,
     server: Pid,
@@ -118,8 +118,8 @@ struct Wanted {
     id: Term,
     nodes: Vec<Atom>,
     known: Term,
-    /// The meeting that it is for, by our server's tag and by theirs, if their version has one here.
-    tag: i64,
+    job: i64,
+    /// The other server's tag of the meeting, if its version has one here.
     their_tag: Option<Term>,
 }
 
@@ -148,7 +148,7 @@ impl Wanted {
             id: parts.get(3)?.to_term(),
             nodes,
             known: known.to_term(),
-            tag: parts.get(5)?.as_i64()?,
+            job: parts.get(5)?.as_i64()?,
             their_tag: (!their_tag.is_atom("none")).then(|| their_tag.to_term()),
         })
     }
@@ -164,7 +164,7 @@ impl Wanted {
     }
 
     fn give_up(&self, process: &Process) {
-        process.send(&self.server, term!({not_locked, &self.node, self.tag}));
+        process.send(&self.server, term!({not_locked, &self.node, self.job}));
     }
 
     /// What the other locker says to our lock.
@@ -181,26 +181,26 @@ impl Wanted {
             Some(theirs) => (*theirs.node() == self.node).then(|| parts.get(2)?.as_bool())??,
             None => {
                 let ours = parts.get(1)?.as_atom()? == *self.node.as_str()
-                    && parts.get(2)?.as_i64()? == self.tag;
+                    && parts.get(2)?.as_i64()? == self.job;
                 ours.then(|| parts.get(3)?.as_bool())??
             }
         };
         Some(if set { Answer::Locked } else { Answer::NotLocked })
     }
 
-    /// `{cancel, Node, Tag, Words}` of our server: the meeting is over.
+    /// `{cancel, Node, Job, Words}` of our server: the meeting is over.
     fn last_words(&self, message: &Term) -> Option<Term> {
         let parts = message.as_tuple().filter(|parts| parts.len() == 4)?;
         let ours = parts.get(0)?.is_atom("cancel")
             && parts.get(1)?.as_atom()? == *self.node.as_str()
-            && parts.get(2)?.as_i64()? == self.tag;
+            && parts.get(2)?.as_i64()? == self.job;
         ours.then(|| parts.get(3).map(Term::from))?
     }
 
     /// Both locks are set: until the server has done what is to be done.
     async fn hold(&self, process: &mut Process) -> Result<(), Reason> {
         let Self { server, node, id, nodes, .. } = self;
-        process.send(server, term!({locked, node, self.tag, id}));
+        process.send(server, term!({locked, node, self.job, id}));
         let last_words = process.receive_match(|message| self.last_words(message)).await?;
         // Before the lock goes: who gets it next finds everybody told.
         if last_words.as_tuple().is_some() {

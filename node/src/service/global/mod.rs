@@ -48,7 +48,8 @@ struct Server {
     known: Known,
     synced: Vec<Atom>,
     sessions: HashMap<Atom, Session>,
-    tags: i64,
+    /// The last of those that tell meetings, and jobs of the locker, apart.
+    numbers: i64,
     losses: Losses,
 }
 
@@ -63,7 +64,7 @@ pub(crate) async fn run(mut process: Process, prevents_overlap: bool) -> Exit {
         known: Known::default(),
         synced: Vec::new(),
         sessions: HashMap::new(),
-        tags: 0,
+        numbers: 0,
         losses: Losses::new(prevents_overlap),
     };
     for node in process.runtime().nodes(Nodes::Visible) {
@@ -149,12 +150,12 @@ impl Server {
                 let parts: Vec<TermRef<'_>> = told.as_tuple()?.iter().collect();
                 self.cast(process, &parts)
             }
-            [word, node, tag, id] if word.is_atom("locked") => {
-                self.locked(process, &node.as_atom()?.to_atom(), tag.as_i64()?, id.to_term());
+            [word, node, job, id] if word.is_atom("locked") => {
+                self.locked(process, &node.as_atom()?.to_atom(), job.as_i64()?, id.to_term());
                 Some(())
             }
-            [word, node, tag] if word.is_atom("not_locked") => {
-                self.not_locked(process, &node.as_atom()?.to_atom(), tag.as_i64()?)
+            [word, node, job] if word.is_atom("not_locked") => {
+                self.not_locked(process, &node.as_atom()?.to_atom(), job.as_i64()?)
             }
             [word, node, tag] if word.is_atom("begin") => {
                 let node = node.as_atom()?.to_atom();
@@ -168,13 +169,13 @@ impl Server {
                 Some(())
             }
             [word, node, ours, theirs] if word.is_atom("init_connect_ack") => {
-                self.verify(process, &node.as_atom()?.to_atom(), *ours, *theirs);
-                Some(())
+                self.verify(process, &node.as_atom()?.to_atom(), *ours, *theirs)
             }
             [word, node, tag] if word.is_atom("cancel_connect") => {
-                let node = node.as_atom()?.to_atom();
-                self.session(&node, *tag)?;
-                self.restart(process, &node);
+                self.called_off(process, &node.as_atom()?.to_atom(), *tag)
+            }
+            [word, node, doubt] if word.is_atom("settle") => {
+                self.settle(process, &node.as_atom()?.to_atom(), doubt.as_i64()?);
                 Some(())
             }
             [word, from, tag] if word.is_atom("prepare_shutdown") => {
