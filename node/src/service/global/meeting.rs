@@ -51,7 +51,14 @@ pub(super) struct Session {
     pub(super) names: Option<Vec<Name>>,
     changes: Option<Vec<Change>>,
     /// Its decisions and whom it knows, where they came before ours.
-    pub(super) resolved: Option<(Vec<Change>, Vec<(Atom, i64)>)>,
+    pub(super) resolved: Option<Resolved>,
+}
+
+/// The other's decisions, and the nodes that it knows with their versions.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    pub(super) changes: Vec<Change>,
+    pub(super) known: Vec<(Atom, i64)>,
 }
 
 #[derive(Debug)]
@@ -329,7 +336,7 @@ impl Server {
     pub(super) fn join(&mut self, process: &Process, node: &Atom) -> Option<()> {
         let session = self.sessions.get_mut(node)?;
         session.changes.as_ref()?;
-        let (their_changes, their_known) = session.resolved.take()?;
+        let Resolved { changes: their_changes, known: their_known } = session.resolved.take()?;
         let session = self.sessions.remove(node)?;
         let version = session.theirs?.version;
         let mut changes = session.changes?;

@@ -17,7 +17,7 @@ use term::{Atom, Pid, Term, TermRef, term};
 
 use self::known::Known;
 use self::locks::Locks;
-use self::meeting::Session;
+use self::meeting::{Resolved, Session};
 use self::names::{Change, Name, Names};
 use self::partitions::Losses;
 use super::question;
@@ -225,7 +225,8 @@ impl Server {
             }
             ("resolved", [node, changes, known, _, _, tag]) => {
                 let node = node.as_atom()?.to_atom();
-                let resolved = (Change::list(*changes), known::listed(*known));
+                let resolved =
+                    Resolved { changes: Change::list(*changes), known: known::listed(*known) };
                 self.session(&node, *tag)?.resolved = Some(resolved);
                 self.join(process, &node)?;
             }
