@@ -57,6 +57,7 @@ pub(crate) async fn run(process: &mut Process, strings: &Strings, command: &Comm
             }
         }
         ("stats", []) => is(stats(strings)),
+        ("ties", []) => is(ties(process)),
         _ => Ok(Answer::Unknown),
     }
 }
@@ -75,6 +76,23 @@ async fn ping(process: &mut Process, peer: Atom) -> bool {
     let asked = ("is_auth".into_atom(), process.runtime().node().clone());
     let answer = process.call::<Atom>(("net_kernel", peer), asked).await;
     answer.is_ok_and(|answer| answer.as_str() == "yes")
+}
+
+/// What the runtime has to remember of its processes, for those who look for leaks.
+fn ties(process: &Process) -> Term {
+    let (ties, stats) = (process.runtime().ties(), process.runtime().stats());
+    term!(#{
+        names => stats.names,
+        timers => stats.timers,
+        links => ties.links,
+        monitors => ties.monitors,
+        watchers => ties.watchers,
+        aliases => ties.aliases,
+        node_monitors => ties.node_monitors,
+        spawn_requests => ties.spawn_requests,
+        carried => ties.carried,
+        carried_names => ties.carried_names
+    })
 }
 
 fn stats(strings: &Strings) -> Term {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use node::{CallError, Dest, Process, Term, term};
+use node::{CallError, Dest, Process, Reason, Term, term};
 
 use crate::command::{
     Answer, BADARG, Command, Outcome, Stop, dest, is, ok, pid, reference, timeout,
@@ -16,6 +16,17 @@ pub(crate) async fn run(process: &mut Process, command: &Command) -> Outcome {
                 process.send(to, message.clone());
             }
             ok()
+        }
+        // As erlang:send/3 with [priority], and exit/3.
+        ("send_priority", [to, message]) => {
+            if let Ok(to) = dest(to) {
+                process.send_priority(to, message.clone());
+            }
+            ok()
+        }
+        ("exit_priority", [to, reason]) => {
+            process.exit_priority(dest(to)?, Reason::new(reason));
+            is(true)
         }
         ("cast", [to, request]) => {
             let to = dest(to).map_err(|_| Stop::Error("function_clause"))?;

@@ -31,6 +31,14 @@ pub(crate) fn run(
             process.link(&pid(to)?);
             is(true)
         }
+        ("link", [to, options]) => {
+            for option in options.as_list().ok_or(BADARG)? {
+                option.is_atom("priority").then_some(()).ok_or(BADARG)?;
+            }
+            process.link_priority(&pid(to)?);
+            is(true)
+        }
+        ("links", []) => is(process.links()),
         ("unlink", [to]) => {
             process.unlink(&pid(to)?);
             is(true)

@@ -14,17 +14,19 @@ use term::{Atom, Pid, Term};
 
 use crate::alias::Aliases;
 use crate::asking::Asking;
+use crate::bounded::BoundState;
 use crate::error::Reason;
 use crate::ids::Number;
 use crate::link::Links;
-use crate::monitor::{Monitors, Watchers};
+use crate::monitor::Monitors;
 use crate::nodedown::NodeMonitor;
 use crate::outbound::Connection;
-use crate::queue::{Bound, Channel, Message, Overflow, Queue};
+use crate::queue::{Bound, Channel, Message, Queue};
 use crate::runtime::Runtime;
 use crate::spawn_request::PendingSpawns;
 use crate::sync::{Mutex, MutexGuard};
 use crate::timer::Timers;
+use crate::watchers::Watchers;
 
 #[derive(Debug)]
 pub(crate) struct Cell {
@@ -49,12 +51,12 @@ pub(crate) struct Cell {
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    queue: Queue,
+    pub(crate) queue: Queue,
     /// A receiver has found the queue empty.
     waiting: bool,
     stage: Stage,
     pub(crate) trap_exit: bool,
-    relations: Option<Box<Relations>>,
+    pub(crate) relations: Option<Box<Relations>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,12 +67,6 @@ pub(crate) enum Stage {
     Exiting,
     /// It has ended.
     Closed,
-}
-
-#[derive(Debug)]
-struct BoundState {
-    bound: Bound,
-    overflowed: u64,
 }
 
 /// What ties a process to others; most processes that only pass messages have none of it.
@@ -98,7 +94,7 @@ pub(crate) struct Relations {
     pub(crate) last_token: Option<Term>,
     /// Why it is to end.
     reason: Option<Reason>,
-    bound: Option<BoundState>,
+    pub(crate) bound: Option<BoundState>,
 }
 
 /// A receiver to be woken, best when its lock is free again: it may run on another worker at once, and would only wait there.
@@ -135,7 +131,7 @@ impl Cell {
         let mut state =
             State { trap_exit: birth.trap_exit, relations: birth.relations, ..State::default() };
         if let Some(bound) = birth.bound {
-            state.relations_mut().bound = Some(BoundState { bound, overflowed: 0 });
+            state.relations_mut().bound = Some(BoundState::new(bound));
         }
         Arc::new(Self {
             number,
@@ -276,44 +272,6 @@ impl Cell {
         }
     }
 
-    /// Whether `message` may be put in; room for it is made, if it can be.
-    #[cold]
-    fn make_room(&self, state: &mut State, message: &mut Message) -> bool {
-        let waiting = self.len_locked(state);
-        let limits = state.relations.as_mut().and_then(|relations| relations.bound.as_mut());
-        let Some(limits) = limits else { return true };
-        if waiting < limits.bound.capacity {
-            return true;
-        }
-        limits.overflowed += 1;
-        self.runtime.counters().overflowed();
-        match limits.bound.overflow {
-            Overflow::DropNewest => {}
-            Overflow::DropOldest => {
-                if let Some(oldest) = self.drop_oldest(state) {
-                    self.push(state, mem::replace(message, oldest));
-                }
-            }
-            Overflow::ExitReceiver => self.doom(state, Reason::atom("mailbox_full")),
-        }
-        false
-    }
-
-    /// The oldest ordinary message not looked at; signals stay.
-    fn drop_oldest(&self, state: &mut State) -> Option<Message> {
-        if let Some(channel) = self.channel() {
-            loop {
-                match channel.pop()? {
-                    Message::Wake => {}
-                    // Was ahead of everything in the channel, and still is.
-                    signal @ Message::System(_) => self.push_urgent(state, signal),
-                    ordinary => return Some(ordinary),
-                }
-            }
-        }
-        state.queue.take_ordinary()
-    }
-
     /// Puts a message at the end of the queue whatever its bound; the process is alive.
     pub(crate) fn push(&self, state: &mut State, mut message: Message) {
         self.push_from(state, &mut message).wake();
@@ -440,13 +398,6 @@ impl Cell {
         let urgent = state.relations.as_ref().map_or(0, |relations| relations.urgent.len());
         let queued = self.channel().map_or(state.queue.len(), Channel::len);
         queued + urgent + self.passed_over()
-    }
-
-    /// How many messages its bound has cost the process so far.
-    pub(crate) fn overflowed(&self) -> u64 {
-        let state = self.lock();
-        let limits = state.relations().and_then(|relations| relations.bound.as_ref());
-        limits.map_or(0, |limits| limits.overflowed)
     }
 
     /// Why it is ending, once an exit signal has been accepted.

@@ -16,18 +16,19 @@
 //! | `outbound` | [`Outbound`], [`Connection`]: the way to other nodes |
 //! | `router` | where a signal goes, and [`Runtime::deliver`] for what came in |
 //! | `table`, `registry`, `ids` | pids to processes, names to processes, numbers to pids and references |
-//! | `cell` | the shared half of a process; `queue`, what is in it |
-//! | `link`, `monitor`, `alias`, `asking`, `exit`, `exit_signal`, `nodedown` | each signal at its receiver |
-//! | `mailbox`, `receive`, `received` | the receiving half, the words for it, and what comes out |
+//! | `cell` | the shared half of a process; `queue`, `bounded`, what is in it |
+//! | `link`, `monitor`, `watchers`, `alias`, `asking`, `exit`, `exit_signal`, `nodedown` | each signal at its receiver |
+//! | `mailbox`, `passed`, `receive`, `received` | the receiving half, the words for it, and what comes out |
 //! | `process`, `spawn`, `spawn_request`, `ending` | the process as its code holds it, its beginning and its end |
 //! | `call`, `call_*`, `caller`, `abandoned` | calls and casts of `gen_server`, from both ends |
-//! | `server`, `server_*`, `sys` | [`Server`]: the shape of `gen_server`, and what the `sys` module asks of it |
+//! | `server`, `server_*`, `sys`, `sys_debug` | [`Server`]: the shape of `gen_server`, and what the `sys` module asks of it |
 //! | `supervisor`, `supervisor_*`, `child`, `child_stop` | [`Supervisor`]: children, their order, and their restarts |
 //! | `timer`, `trace`, `stats`, `ties`, `error` | timers, trace tokens, counters, what is remembered, reasons and refusals |
 
 mod abandoned;
 mod alias;
 mod asking;
+mod bounded;
 mod call;
 mod call_answer;
 mod call_error;
@@ -49,6 +50,7 @@ mod mailbox;
 mod monitor;
 mod nodedown;
 mod outbound;
+mod passed;
 mod payload;
 mod process;
 mod queue;
@@ -72,12 +74,15 @@ mod supervisor_handle;
 mod supervisor_loop;
 mod supervisor_questions;
 mod supervisor_restart;
+mod supervisor_spec;
 mod sync;
 mod sys;
+mod sys_debug;
 mod table;
 mod ties;
 mod timer;
 mod trace;
+mod watchers;
 
 pub use alias::AliasMode;
 pub use call::{CALL_TIMEOUT, CallFuture};

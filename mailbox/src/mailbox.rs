@@ -1,6 +1,5 @@
 //! The receiving half of a mailbox: the next message in order, or the first that matches, and the rest left in order.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
@@ -8,7 +7,8 @@ use std::time::Instant;
 use crate::abandoned::Abandoned;
 use crate::cell::{Cell, Stage, State};
 use crate::ids::RefNumber;
-use crate::queue::{Channel, KEPT_RING, Message};
+use crate::passed::Rest;
+use crate::queue::{Channel, Message};
 
 /// After this many messages taken without a pause a process lets others run, so that one with a full mailbox does not hold
 /// its worker, and notices that it is to end. Tokio's own budget is 128 as well.
@@ -21,9 +21,6 @@ pub(crate) const WORTH_A_MARK: usize = 32;
 /// are as quick one by one, and need no memory of their own.
 const WORTH_A_BATCH: usize = 8;
 
-/// Marks kept: calls that wait at the same time. A forgotten mark costs a longer scan, nothing else.
-const MARKS: usize = 8;
-
 #[derive(Debug)]
 pub(crate) struct Mailbox {
     cell: Arc<Cell>,
@@ -35,21 +32,6 @@ pub(crate) struct Mailbox {
     yielded: bool,
     /// What tells the task's own waker from others, once the mailbox has slept on it.
     task_waker: usize,
-}
-
-/// What few mailboxes need.
-#[derive(Debug, Default)]
-struct Rest {
-    /// Messages that a selective receive has looked at and left, or that were taken out together, in order.
-    passed: VecDeque<Message>,
-    /// How many of them, at the front, are urgent ones.
-    urgent: usize,
-    /// Where the mailbox ended when a reference was made: nothing before can contain it.
-    marks: Vec<(RefNumber, usize)>,
-    /// Answers to be thrown away, once a request was made that may leave one.
-    abandoned: Option<Arc<Abandoned>>,
-    /// When the clock will make the process look at its deadline, and the timer that does it.
-    armed: Option<(Instant, RefNumber)>,
 }
 
 /// What a receive finds.
@@ -442,10 +424,7 @@ impl Mailbox {
         }
         let mut state = cell.lock();
         while let Some(urgent) = state.pop_urgent() {
-            *at = (*at).min(rest.urgent);
-            rest.passed.insert(rest.urgent, urgent);
-            rest.urgent += 1;
-            rest.marks.iter_mut().for_each(|(_, mark)| *mark += 1);
+            *at = (*at).min(rest.insert_urgent(urgent));
         }
         state.drain_into(&mut rest.passed);
         cell.set_passed_over(rest.passed.len());
@@ -474,28 +453,23 @@ impl Mailbox {
 
     /// Nothing before `at`, the [`end`](Self::end) before it was made, contains that reference.
     pub(crate) fn mark(&mut self, number: RefNumber, at: usize) {
-        let rest = self.rest.get_or_insert_default();
-        if rest.marks.len() >= MARKS {
-            rest.marks.remove(0);
-        }
-        rest.marks.push((number, at));
+        self.rest.get_or_insert_default().mark(number, at);
     }
 
     /// Whether any reference is remembered.
     pub(crate) fn has_marks(&self) -> bool {
-        self.rest.as_ref().is_some_and(|rest| !rest.marks.is_empty())
+        self.rest.as_ref().is_some_and(|rest| rest.has_marks())
     }
 
     /// Where to begin to look for what contains that reference.
     pub(crate) fn start_of(&self, number: RefNumber) -> usize {
-        let marks = self.rest.as_ref().map_or(&[][..], |rest| &rest.marks);
-        marks.iter().find(|(marked, _)| *marked == number).map_or(0, |(_, at)| *at)
+        self.rest.as_ref().map_or(0, |rest| rest.start_of(number))
     }
 
     /// The reference is not waited for any longer.
     pub(crate) fn unmark(&mut self, number: RefNumber) {
         if let Some(rest) = self.rest.as_deref_mut() {
-            rest.marks.retain(|(marked, _)| *marked != number);
+            rest.unmark(number);
         }
     }
 
@@ -520,38 +494,6 @@ impl Drop for Mailbox {
             self.cell.runtime().timers().cancel(timer);
         }
         self.cell.set_passed_over(0);
-    }
-}
-
-impl Rest {
-    /// An urgent message, else the first that was passed over; `None` if none was.
-    fn next(&mut self, cell: &Cell, state: &mut State) -> Option<Message> {
-        if self.passed.is_empty() {
-            return None;
-        }
-        let urgent = state.pop_urgent();
-        if urgent.is_none() {
-            cell.calm_urgency();
-        }
-        urgent.or_else(|| self.take(0, cell))
-    }
-
-    #[inline]
-    fn take(&mut self, at: usize, cell: &Cell) -> Option<Message> {
-        let message = if at == 0 { self.passed.pop_front()? } else { self.passed.remove(at)? };
-        if self.passed.is_empty() && self.passed.capacity() > KEPT_RING {
-            self.passed = VecDeque::new();
-        }
-        if at < self.urgent {
-            self.urgent -= 1;
-        }
-        for (_, mark) in &mut self.marks {
-            if at < *mark {
-                *mark -= 1;
-            }
-        }
-        cell.set_passed_over(self.passed.len());
-        Some(message)
     }
 }
 

@@ -189,6 +189,48 @@ impl Process {
     /// [`take`](Self::take). `None` unless the process is a thread, or a task that was started with one.
     ///
     /// Messages that a selective receive has passed over are not in it: [`try_receive`](Self::try_receive) has those first.
+    ///
+    /// ```
+    /// use crossbeam_channel::{select, unbounded};
+    /// use mailbox::{Process, Reason, Runtime};
+    /// # use term::{IntoAtom, Pid, term};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let runtime = Runtime::new("rust@host".into_atom(), 1);
+    /// let (jobs, todo) = unbounded::<i64>();
+    /// // Adds up what comes from the rest of the program, and tells whoever asks by message.
+    /// let adder = runtime.spawn_thread(move |mut process: Process| {
+    ///     let Some(mailbox) = process.channel().cloned() else { return Ok(()) };
+    ///     let mut sum = 0;
+    ///     loop {
+    ///         select! {
+    ///             recv(todo) -> job => match job {
+    ///                 Ok(job) => sum += job,
+    ///                 Err(_) => return Ok::<(), Reason>(()),
+    ///             },
+    ///             recv(mailbox) -> incoming => {
+    ///                 if let Some(from) = process.take::<Pid>(incoming?)? {
+    ///                     process.send(from, sum);
+    ///                 }
+    ///             }
+    ///         }
+    ///     }
+    /// })?;
+    ///
+    /// jobs.send(20)?;
+    /// jobs.send(22)?;
+    /// # while !jobs.is_empty() { std::thread::yield_now() }
+    /// let mut me = runtime.attach()?;
+    /// let mut sum = 0;
+    /// // The two channels have no order between them.
+    /// while sum < 42 {
+    ///     me.send(&adder, me.pid());
+    ///     sum = me.receive_blocking()?;
+    /// }
+    /// assert_eq!(sum, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn channel(&self) -> Option<&crossbeam_channel::Receiver<Incoming>> {
         self.mailbox.cell().channel().map(crate::queue::Channel::receiver)

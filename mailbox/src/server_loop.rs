@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use term::{Atom, Pid, Reference, Term};
+use term::{Atom, Pid, Reference, Term, term};
 
 use crate::call_parts::{CallFrom, Parts};
 use crate::caller::Caller;
@@ -18,12 +18,14 @@ use crate::server::{Next, Reply, Server};
 use crate::server_report::terminating;
 use crate::signal::Dest;
 use crate::sys::{self, Flow, System};
+use crate::sys_debug::{Debug, Event};
 
 /// A server and its process.
 pub(crate) struct Loop<S> {
     pub(crate) server: S,
     pub(crate) process: Process,
     pub(crate) parent: Option<Pid>,
+    pub(crate) debug: Debug,
 }
 
 /// What the server is to do, and for whom there is a reply once `terminate` has run.
@@ -78,7 +80,13 @@ impl<S: Server> Loop<S> {
             step = match step.next {
                 Next::Wait => self.next_message(None).await?,
                 Next::WaitFor(time) => self.next_message(Some(time)).await?,
-                Next::Continue(what) => self.server.continue_(what, &mut self.process).await.into(),
+                Next::Continue(what) => {
+                    if self.debug.is_on() {
+                        self.note(Event::Continue(what.clone()));
+                    }
+                    let next = self.server.continue_(what, &mut self.process).await;
+                    self.done(next)
+                }
                 Next::Exit(reason) => return self.terminate(reason, step.last).await,
             };
         }
@@ -98,35 +106,81 @@ impl<S: Server> Loop<S> {
                 }
                 Found::It(Message::System(signal)) => {
                     self.process.set_token(signal.token());
+                    if self.debug.is_on() {
+                        let message = Received::from((*signal).clone()).into_term_infallible();
+                        self.note(Event::In(message));
+                    }
                     return Ok(self.signal(*signal).await);
                 }
                 Found::It(Message::Wake) => {}
-                Found::TimedOut => return Ok(self.server.timeout(&mut self.process).await.into()),
+                Found::TimedOut => {
+                    if self.debug.is_on() {
+                        self.note(Event::In(term!('timeout)));
+                    }
+                    let next = self.server.timeout(&mut self.process).await;
+                    return Ok(self.done(next));
+                }
                 Found::Doomed => return Err(self.process.why()),
             }
         };
+        if self.debug.is_on()
+            && !Parts::is_system(&payload)
+            && let Ok(message) = payload.clone().into_term()
+        {
+            self.note(Event::In(message));
+        }
         Ok(match Parts::of(payload) {
             Parts::Call(from, request) => self.call(from, request).await,
-            Parts::Cast(request) => self.cast(request).await.into(),
+            Parts::Cast(request) => {
+                let next = self.cast(request).await;
+                self.done(next)
+            }
             Parts::System(from, request) => self.system(from, request, time).await.into(),
-            Parts::Info(info) => self.info(info).await.into(),
+            Parts::Info(info) => {
+                let next = self.info(info).await;
+                self.done(next)
+            }
         })
+    }
+
+    /// Notes an event, if `sys` has asked for that.
+    #[cold]
+    fn note(&mut self, event: Event) {
+        let process = &self.process;
+        self.debug.note(|| sys::name_of(process), event);
+    }
+
+    /// The state as the events have it.
+    fn noted_state(&self) -> Term {
+        self.server.state().unwrap_or_else(|| term!('undefined))
+    }
+
+    /// A callback has returned without a reply.
+    #[inline]
+    fn done(&mut self, next: Next) -> Step {
+        if self.debug.is_on() && !matches!(next, Next::Exit(_)) {
+            let state = self.noted_state();
+            self.note(Event::NoReply { state });
+        }
+        next.into()
     }
 
     #[inline]
     async fn call(&mut self, from: CallFrom, request: Payload) -> Step {
         let caller = Caller::new(from, &self.process);
+        // For the event of the reply.
+        let to = self.debug.is_on().then(|| caller.to_term());
         match request.read_or_back::<S::Call>() {
             Ok(call) => {
                 let back = Back::of(&caller);
                 let reply = self.server.call(call, caller, &mut self.process).await;
-                self.reply(back, reply)
+                self.reply(back, reply, to)
             }
             Err((ReadError::Mismatch(error), request)) => match request.into_term() {
                 Ok(request) => {
                     let back = Back::of(&caller);
                     let reply = self.server.bad_call(request, caller, &error);
-                    self.reply(back, reply)
+                    self.reply(back, reply, to)
                 }
                 Err(error) => self.undecodable(&error).into(),
             },
@@ -135,12 +189,17 @@ impl<S: Server> Loop<S> {
     }
 
     #[inline]
-    fn reply<T: Serialize + 'static>(&self, back: Back, reply: Reply<T>) -> Step {
+    fn reply<T: Serialize + 'static>(
+        &mut self,
+        back: Back,
+        reply: Reply<T>,
+        to: Option<Term>,
+    ) -> Step {
         let (value, next) = match reply {
             Reply::Now(value) => (value, Next::Wait),
             Reply::NowThen(value, next) => (value, next),
-            Reply::Later => return Next::Wait.into(),
-            Reply::LaterThen(next) => return next.into(),
+            Reply::Later => return self.done(Next::Wait),
+            Reply::LaterThen(next) => return self.done(next),
             Reply::Exit(reason) => return Next::Exit(reason).into(),
         };
         match (Payload::new(value), next) {
@@ -149,6 +208,12 @@ impl<S: Server> Loop<S> {
                 Step { next: Next::Exit(reason), last: Some(Box::new(Last { back, value })) }
             }
             (Ok(value), next) => {
+                if let Some(to) = to {
+                    // It is a term already, or was written by serde just now.
+                    let reply = value.clone().into_term().unwrap_or_default();
+                    let state = self.noted_state();
+                    self.note(Event::Out { reply, to, state });
+                }
                 back.reply(&self.process, value);
                 next.into()
             }
@@ -188,7 +253,10 @@ impl<S: Server> Loop<S> {
             Signal::Exit { from, reason, .. } if self.parent.as_ref() == Some(&from) => {
                 Next::Exit(reason).into()
             }
-            signal => self.received(Received::from(signal)).await.into(),
+            signal => {
+                let next = self.received(Received::from(signal)).await;
+                self.done(next)
+            }
         }
     }
 
@@ -246,5 +314,9 @@ impl<S: Server> System for Loop<S> {
 
     fn status(&self) -> Vec<Term> {
         Vec::new()
+    }
+
+    fn debug(&mut self) -> &mut Debug {
+        &mut self.debug
     }
 }

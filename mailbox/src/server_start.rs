@@ -15,6 +15,7 @@ use crate::runtime::Runtime;
 use crate::server::{NotStarted, Server};
 use crate::server_loop::Loop;
 use crate::spawn::{SpawnOptions, Spawned};
+use crate::sys_debug::Debug;
 
 /// Why a server was not started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -191,7 +192,7 @@ pub(crate) async fn serve_child<S: Server>(
     match server.init(&mut process).await {
         Ok(next) => {
             tell(Ack::Ready);
-            Loop { server, process, parent }.run(next).await
+            Loop { server, process, parent, debug: Debug::default() }.run(next).await
         }
         Err(NotStarted::Ignore) => {
             tell(Ack::Ignore);

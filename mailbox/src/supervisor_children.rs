@@ -13,19 +13,21 @@ use crate::server_report::{Shown, is_ordered};
 use crate::server_start::StartError;
 use crate::supervisor::{AutoShutdown, Strategy, Supervisor};
 use crate::supervisor_restart::{Intensity, restarts};
+use crate::sys_debug::Debug;
 
 /// A supervisor at work.
 pub(crate) struct Children {
     pub(crate) process: Process,
     pub(crate) strategy: Strategy,
     pub(crate) intensity: Intensity,
-    auto_shutdown: AutoShutdown,
+    pub(crate) auto_shutdown: AutoShutdown,
     /// In the order of their start; of a `simple_one_for_one` the one specification.
     pub(crate) list: Vec<Entry>,
     /// Those of a `simple_one_for_one`, with their arguments.
     pub(crate) dynamic: HashMap<Pid, Term>,
     /// Those of them that could not be started again yet, by the pid they had.
     pub(crate) restarting: HashMap<Pid, Term>,
+    pub(crate) debug: Debug,
 }
 
 pub(crate) struct Entry {
@@ -62,6 +64,7 @@ impl Children {
             list,
             dynamic: HashMap::new(),
             restarting: HashMap::new(),
+            debug: Debug::default(),
         }
     }
 

@@ -20,11 +20,12 @@ use crate::supervisor_children::{Children, Outcome};
 use crate::supervisor_handle::{ChildState, Command};
 use crate::supervisor_questions::milliseconds;
 use crate::sys::{self, Flow, System};
+use crate::sys_debug::{Debug, Event};
 
 type Commands = Option<mpsc::Receiver<Command>>;
 
 /// What woke the supervisor.
-enum Event {
+enum Woken {
     Message(Message),
     Command(Command),
     Doomed,
@@ -47,18 +48,18 @@ pub(crate) async fn run(
     }
     let reason = loop {
         let event = poll_fn(|cx| match poll_command(&mut commands, cx) {
-            Poll::Ready(command) => Poll::Ready(Event::Command(command)),
+            Poll::Ready(command) => Poll::Ready(Woken::Command(command)),
             Poll::Pending => {
                 children.process.mailbox.poll_next(cx, None).map(|found| match found {
-                    Found::It(message) => Event::Message(message),
-                    Found::TimedOut | Found::Doomed => Event::Doomed,
+                    Found::It(message) => Woken::Message(message),
+                    Found::TimedOut | Found::Doomed => Woken::Doomed,
                 })
             }
         });
         match event.await {
-            Event::Command(command) => children.command(command).await,
-            Event::Doomed => return Err(children.process.why()),
-            Event::Message(message) => {
+            Woken::Command(command) => children.command(command).await,
+            Woken::Doomed => return Err(children.process.why()),
+            Woken::Message(message) => {
                 if let Some(reason) = children.message(message, parent.as_ref()).await {
                     break reason;
                 }
@@ -92,11 +93,22 @@ impl Children {
             Message::System(signal) => return self.signal(*signal, parent).await,
             Message::Wake => return None,
         };
+        if self.debug.is_on()
+            && !Parts::is_system(&payload)
+            && let Ok(message) = payload.clone().into_term()
+        {
+            self.note(Event::In(message));
+        }
         match Parts::of(payload) {
             Parts::Call(from, request) => {
                 let caller = Caller::new(from, &self.process);
                 if let Some(request) = self.term_of(request) {
                     let reply = self.question(&request).await;
+                    if self.debug.is_on() {
+                        let state = self.state().unwrap_or_default();
+                        let to = caller.to_term();
+                        self.note(Event::Out { reply: reply.clone(), to, state });
+                    }
                     caller.reply(reply);
                 }
                 None
@@ -118,6 +130,12 @@ impl Children {
                 None
             }
         }
+    }
+
+    #[cold]
+    fn note(&mut self, event: Event) {
+        let process = &self.process;
+        self.debug.note(|| sys::name_of(process), event);
     }
 
     async fn signal(&mut self, signal: Signal, parent: Option<&Pid>) -> Option<Reason> {
@@ -173,6 +191,10 @@ impl System for Children {
 
     fn replace_state(&mut self, _: Term) -> Result<(), term::Error> {
         Err(serde::de::Error::custom("the state of a supervisor is not replaced"))
+    }
+
+    fn debug(&mut self) -> &mut Debug {
+        &mut self.debug
     }
 
     fn status(&self) -> Vec<Term> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use term::{Term, TermRef, term};
 
 use crate::child::{Child, Restart, Shutdown};
-use crate::supervisor_children::Children;
+use crate::supervisor_children::{Children, Now};
 use crate::supervisor_handle::{ChildError, ChildInfo, ChildState, Which};
+use crate::supervisor_spec::Spec;
 
 impl Children {
     /// The reply to a call. What only the program itself can do is refused.
@@ -34,8 +35,7 @@ impl Children {
             ("start_child", _) if self.is_simple() => {
                 started(self.start_dynamic(argument_of(about)?).await)
             }
-            // A specification names Erlang's functions, and there are none here.
-            ("start_child", _) => Err(term!('only_the_program_itself_starts_children_here)),
+            ("start_child", _) => Err(self.no_start(about)),
             ("terminate_child", Some(id)) => done(self.terminate_child(Which::Id(id)).await),
             ("terminate_child", None) => match about.as_pid().filter(|_| self.is_simple()) {
                 Some(pid) => done(self.terminate_child(Which::Pid(pid)).await),
@@ -78,6 +78,22 @@ impl Children {
             _ => return None,
         };
         Some(reply.unwrap_or_else(|reason| term!({error, reason})))
+    }
+}
+
+impl Children {
+    /// Why a child of Erlang's is not started: what a BEAM node says without the function that its specification names.
+    fn no_start(&self, spec: TermRef<'_>) -> Term {
+        let spec = match Spec::of(&spec.to_term(), self.auto_shutdown) {
+            Ok(spec) => spec,
+            Err(wrong) => return wrong,
+        };
+        let known = spec.id.as_atom().and_then(|id| self.entry(&id.to_atom()));
+        match known.map(|entry| &entry.now) {
+            Some(Now::Running(pid)) => ChildError::AlreadyStarted(pid.clone()).reason(),
+            Some(_) => ChildError::AlreadyPresent.reason(),
+            None => spec.refusal(),
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::mailbox::{Found, Look};
 use crate::payload::Payload;
 use crate::process::Process;
 use crate::queue::{Message, System as Signal};
+use crate::sys_debug::Debug;
 
 /// How long the asker's node is waited for where it has to help: less than the 5 s after which `sys` gives up.
 const HELP_TIMEOUT: Duration = Duration::from_secs(4);
@@ -30,6 +31,13 @@ pub(crate) trait System: Send {
     fn replace_state(&mut self, state: Term) -> Result<(), term::Error>;
     /// More items for the end of the status.
     fn status(&self) -> Vec<Term>;
+    /// What `sys` has it note.
+    fn debug(&mut self) -> &mut Debug;
+}
+
+/// The name of a server, as `sys` shows it: the one it is registered by, else its pid.
+pub(crate) fn name_of(process: &Process) -> Term {
+    process.registered_name().map_or_else(|| Term::from(process.pid()), Term::from)
 }
 
 /// How the process goes on.
@@ -112,11 +120,13 @@ async fn command<S: System>(
             return next;
         }
         Request::GetStatus => status(target, mode, parent),
-        Request::Debug(what) => debug(what),
-        Request::ChangeCode(module) if mode == Mode::Suspended => {
-            term!({error, {no_code_change, module.to_term()}})
+        Request::Debug(what) => target.debug().command(what),
+        Request::ChangeCode { old, extra } if mode == Mode::Suspended => {
+            no_code_change(target, old, extra)
         }
-        Request::ChangeCode(_) | Request::Unknown => term!({error, {unknown_system_msg, request}}),
+        Request::ChangeCode { .. } | Request::Unknown => {
+            term!({error, {unknown_system_msg, request}})
+        }
     };
     caller.reply(reply);
     next
@@ -130,7 +140,7 @@ enum Request<'a> {
     GetStatus,
     Debug(TermRef<'a>),
     Terminate(TermRef<'a>),
-    ChangeCode(TermRef<'a>),
+    ChangeCode { old: TermRef<'a>, extra: TermRef<'a> },
     Unknown,
 }
 
@@ -155,7 +165,7 @@ impl<'a> Request<'a> {
             ("replace_state", 2) => Self::ReplaceState(what),
             ("debug", 2) => Self::Debug(what),
             ("terminate", 2) => Self::Terminate(what),
-            ("change_code", 4) => Self::ChangeCode(what),
+            ("change_code", 4) => Self::ChangeCode { old: tuple.get(2)?, extra: tuple.get(3)? },
             _ => Self::Unknown,
         })
     }
@@ -209,7 +219,7 @@ async fn replace_state<S: System>(target: &mut S, caller: Caller, fun: Term) {
         applied.map_err(|error| term!({exit, error.reason()}))
     };
     let replaced = applied.and_then(|state| match bad_rpc(&state) {
-        Some(reason) => Err(term!({exit, reason})),
+        Some(reason) => Err(raised(reason)),
         None => match target.replace_state(state.clone()) {
             Ok(()) => Ok(state),
             Err(error) => Err(term!({error, {bad_state, error.to_string()}})),
@@ -234,10 +244,31 @@ fn bad_rpc(reply: &Term) -> Option<Term> {
     Some(exit.and_then(|exit| exit.get(1)).unwrap_or(why).to_term())
 }
 
+/// `{Class, Reason}` of what `rex` has caught: an error comes with its stack, an exit without.
+fn raised(reason: Term) -> Term {
+    let error = reason.as_tuple().filter(|pair| pair.len() == 2).and_then(|pair| {
+        let call = pair.get(1)?.as_list()?.iter().next()?.as_tuple()?;
+        let is_call = call.len() == 4 && call.get(0)?.as_atom().is_some();
+        is_call.then(|| pair.get(0).map(TermRef::to_term)).flatten()
+    });
+    match error {
+        Some(error) => term!({error, error}),
+        None => term!({exit, reason}),
+    }
+}
+
 /// What `sys` says where the callback is missing.
 fn no_state(function: &'static str) -> Term {
     let place = Term::from((Atom::from_static("gen_server"), Atom::from_static(function)));
     term!({error, {callback_failed, place, {error, 'undef}}})
+}
+
+/// What a `gen_server` without a `code_change/3` says: there is no other code to change to.
+fn no_code_change<S: System>(target: &S, old: TermRef<'_>, extra: TermRef<'_>) -> Term {
+    let state = target.state().unwrap_or_else(|| term!('undefined));
+    let call =
+        term!([{(target.module()), 'code_change, [(old.to_term()), state, (extra.to_term())], []}]);
+    term!({error, {(Atom::from_static("EXIT")), {undef, call}}})
 }
 
 /// What `sys:get_status/1` gives of a `gen_server`.
@@ -245,6 +276,7 @@ fn status<S: System>(target: &mut S, mode: Mode, parent: &term::Pid) -> Term {
     let module = target.module();
     let state = target.state().unwrap_or_else(|| term!('undefined));
     let more = target.status();
+    let (options, logged) = (target.debug().options(), target.debug().logged());
     let process = target.process();
     let pid = process.pid();
     let name = process.registered_name().map_or_else(|| pid.to_string(), |name| name.to_string());
@@ -253,7 +285,7 @@ fn status<S: System>(target: &mut S, mode: Mode, parent: &term::Pid) -> Term {
         Mode::Suspended => term!('suspended),
     };
     let text = Term::charlist;
-    let data = term!([{(text("Status")), mode}, {(text("Parent")), parent}, {(text("Logged events")), []}]);
+    let data = term!([{(text("Status")), mode}, {(text("Parent")), parent}, {(text("Logged events")), logged}]);
     let mut misc = vec![
         term!({header, text(&format!("Status for generic server {name}"))}),
         term!({data, data}),
@@ -262,29 +294,7 @@ fn status<S: System>(target: &mut S, mode: Mode, parent: &term::Pid) -> Term {
     misc.extend(more);
     let dictionary = term!([{(Atom::from_static("$initial_call")), {(module), 'init, 1}},
                             {(Atom::from_static("$ancestors")), [parent]}]);
-    term!({status, pid, {module, 'gen_server}, [dictionary, mode, parent, [], misc]})
-}
-
-/// `sys:trace/2`, `log/2` and their like: there is nothing installed here, and nothing can be.
-fn debug(what: TermRef<'_>) -> Term {
-    let off = |what: TermRef<'_>| {
-        let tuple = what.as_tuple().filter(|tuple| tuple.len() == 2)?;
-        let (name, how) = (tuple.get(0)?.as_atom()?, tuple.get(1)?);
-        match &*name.as_str() {
-            "trace" | "log" | "log_to_file" | "statistics" if how.is_atom("false") => {
-                Some(term!('ok))
-            }
-            "remove" => Some(term!('ok)),
-            "log" if how.is_atom("get") => Some(term!({ok, []})),
-            "log" if how.is_atom("print") => Some(term!('ok)),
-            "statistics" if how.is_atom("get") => Some(term!({ok, 'no_statistics})),
-            _ => None,
-        }
-    };
-    if what.is_atom("no_debug") {
-        return term!('ok);
-    }
-    off(what).unwrap_or_else(|| term!('unknown_debug))
+    term!({status, pid, {module, 'gen_server}, [dictionary, mode, parent, options, misc]})
 }
 
 enum Woken {

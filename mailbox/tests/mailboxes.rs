@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::select;
 use mailbox::{
-    Bound, Dest, Exit, Origin, Overflow, Payload, Process, Reason, Received, Runtime, Signal,
-    SpawnOptions,
+    Bound, Dest, Exit, Origin, Overflow, Payload, Process, Reason, Received, ReplyMessage, Runtime,
+    Signal, SpawnOptions,
 };
 use term::{DecodeError, Encoded, IntoAtom, Pid, Reference, Term, term};
 use two_nodes::{TwoNodes, atom, next, nothing};
@@ -129,10 +129,7 @@ async fn a_save_queue_of_100_000_is_not_looked_at_again_for_each_answer() {
             let _ = from;
             process.send_payload(
                 &tag,
-                Payload::reply(mailbox::ReplyMessage {
-                    tag: tag.clone(),
-                    value: Term::from(1).into(),
-                }),
+                Payload::reply(ReplyMessage { tag: tag.clone(), value: Term::from(1).into() }),
             );
         }
     });
@@ -293,6 +290,57 @@ fn a_thread_selects_over_its_mailbox_and_other_channels() {
     me.exit(&thread, Reason::new(atom("kill")));
     let down: Term = me.receive_blocking_timeout(WAIT).unwrap().expect("an end");
     assert!(down.element(4).unwrap().is_atom("killed"));
+}
+
+#[test]
+fn an_answer_whose_request_was_dropped_is_nothing_to_a_select() {
+    let runtime = runtime();
+    let server = runtime.attach().unwrap();
+    let to = server.pid();
+    let (asked, wait_for_asked) = crossbeam_channel::bounded::<()>(0);
+    let (replied, wait_for_reply) = crossbeam_channel::bounded::<()>(0);
+    let (tell, told) = crossbeam_channel::unbounded();
+    runtime
+        .spawn_thread(move |mut process: Process| {
+            let mailbox = process.channel().unwrap().clone();
+            let wanted = process.send_request::<i64>(&to, 1_i64);
+            let dropped = process.send_request::<i64>(&to, 2_i64);
+            asked.send(()).unwrap();
+            wait_for_reply.recv().unwrap();
+            // Its answer lies in the channel by now, before a message that is wanted.
+            drop(dropped);
+            let mut seen = Vec::new();
+            while seen.is_empty() {
+                select! {
+                    recv(mailbox) -> incoming => {
+                        if let Some(message) = process.take::<Term>(incoming.unwrap()).unwrap() {
+                            seen.push(message);
+                        }
+                    }
+                    default(WAIT) => panic!("nothing comes"),
+                }
+            }
+            let answer: i64 = process.response(wanted).blocking().unwrap();
+            tell.send((seen, answer, process.mailbox_len())).unwrap();
+        })
+        .unwrap();
+    wait_for_asked.recv().unwrap();
+    let mut server = server;
+    let calls: Vec<_> = (0..2)
+        .map(|_| server.receive_blocking::<Payload>().unwrap().into_call().unwrap())
+        .collect();
+    let [wanted, dropped] = <[_; 2]>::try_from(calls).unwrap();
+    let client = dropped.from.clone();
+    let reply = |tag: Reference, value: i64| {
+        let value = Payload::from(Term::from(value));
+        server.send_payload(&tag, Payload::reply(ReplyMessage { tag: tag.clone(), value }));
+    };
+    reply(dropped.tag, 2);
+    server.send(client, 7_i64);
+    reply(wanted.tag, 1);
+    replied.send(()).unwrap();
+    let (seen, answer, left) = told.recv_timeout(WAIT).unwrap();
+    assert_eq!((seen, answer, left), (vec![Term::from(7)], 1, 0));
 }
 
 #[test]

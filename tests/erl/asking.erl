@@ -1,7 +1,7 @@
 %% Asks a node that has the functions of `served` everything OTP has to ask with, and gives back what came of each in a form that
 %% is the same for every node that behaves the same: no pids, no references, of a stack trace the uppermost call.
 -module(asking).
--export([everything/2, again/3, hangs/1]).
+-export([everything/2, again/3, hangs/1, plain/2]).
 
 %% Wait: milliseconds of silence after which nothing more is expected to come unasked.
 everything(Node, Wait) -> batches(asked(Node), Node, Wait).

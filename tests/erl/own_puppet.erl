@@ -25,6 +25,10 @@ result({cast, To, Request}) -> gen_server:cast(To, Request);
 result({exit, Pid, Reason}) -> exit(Pid, Reason);
 %% link/1 of a dead process here raises for a caller that does not trap exits; elsewhere the signal ends it.
 result({link, Pid}) -> try link(Pid) catch error:noproc -> exit(noproc) end;
+result({link, Pid, Options}) -> apply(erlang, link, [Pid, Options]);
+result(links) -> element(2, process_info(self(), links));
+result({send_priority, To, Message}) -> erlang:send(To, Message, [priority]);
+result({exit_priority, To, Reason}) -> apply(erlang, exit, [To, Reason, [priority]]);
 result({unlink, Pid}) -> unlink(Pid);
 result({trap_exit, Flag}) -> process_flag(trap_exit, Flag);
 result({monitor, What}) -> monitor(process, What);

@@ -1,12 +1,13 @@
 %% Priority messages and exits of OTP 28 and later, to a puppet's alias. (exit/3 by apply: older compilers know none.)
 -module(priority_suite).
 -export([all/0, a_priority_message_goes_ahead/1, a_priority_exit_goes_ahead/1, an_ordinary_alias_takes_no_priority/1,
-         large_priority_messages/1]).
+         large_priority_messages/1, a_priority_link_goes_ahead/1, a_priority_monitor_goes_ahead/1, priority_from_a_puppet/1]).
 -include("check.hrl").
--import(puppets, [do/2, tell/2, event/1, events/2, same_everywhere/3]).
+-import(puppets, [do/2, tell/2, event/1, events/2, same_everywhere/2, same_everywhere/3]).
 
 all() ->
-    [a_priority_message_goes_ahead, a_priority_exit_goes_ahead, an_ordinary_alias_takes_no_priority, large_priority_messages].
+    [a_priority_message_goes_ahead, a_priority_exit_goes_ahead, an_ordinary_alias_takes_no_priority, large_priority_messages,
+     a_priority_link_goes_ahead, a_priority_monitor_goes_ahead, priority_from_a_puppet].
 
 known(#{own := "false"}) -> check:skip("another program than ours may run on a release without them", []);
 known(_) ->
@@ -65,4 +66,71 @@ large_priority_messages(Config) ->
                             Body = binary:copy(<<"p">>, 300000),
                             after_waiting(A, fun() -> erlang:send(Alias, {large, Body}, [priority]) end),
                             [case E of {large, Body} -> large; _ -> E end || E <- events(A, 4)]
+                    end).
+
+%% Ordinary messages wait, and then Signals of somebody else's; then A looks.
+after_signals(A, Signals, Send) ->
+    Waiting = puppets:busy(A, go),
+    [A ! N || N <- [1, 2, 3]],
+    %% What comes from elsewhere has no order with these.
+    ?eq(3, puppets:queued(A, 3)),
+    Send(),
+    ?eq(3 + Signals, puppets:queued(A, 3 + Signals)),
+    A ! go,
+    receive {Waiting, ok} -> ok after 5000 -> check:fail(0, "go was not seen", []) end.
+
+%% How the exit of who is linked goes is a matter of who has linked with priority, and of no other.
+a_priority_link_goes_ahead(Config) ->
+    known(Config),
+    same_everywhere(Config,
+                    fun(A, B) ->
+                            do(A, {trap_exit, true}),
+                            C = puppets:another(B),
+                            D = puppets:another(B),
+                            true = do(A, {link, B, [priority]}),
+                            puppets:link(A, C),
+                            %% Linked already: the priority is taken over.
+                            puppets:link(A, D),
+                            true = do(A, {link, D, [priority]}),
+                            [puppets:fence(A, P) || P <- [B, C, D]],
+                            after_signals(A, 1, fun() -> tell(B, {exit, with_priority}) end),
+                            First = events(A, 4),
+                            after_signals(A, 1, fun() -> tell(C, {exit, without}) end),
+                            Second = events(A, 4),
+                            after_signals(A, 1, fun() -> tell(D, {exit, taken_over}) end),
+                            Third = events(A, 4),
+                            [no_pids(E) || E <- First ++ Second ++ Third]
+                    end).
+
+no_pids({'EXIT', _, Reason}) -> {'EXIT', Reason};
+no_pids(Other) -> Other.
+
+a_priority_monitor_goes_ahead(Config) ->
+    known(Config),
+    same_everywhere(Config,
+                    fun(A, B) ->
+                            C = puppets:another(B),
+                            do(A, {monitor, B, [priority, {tag, first}]}),
+                            do(A, {monitor, C}),
+                            [puppets:fence(A, P) || P <- [B, C]],
+                            after_signals(A, 1, fun() -> tell(B, {exit, with_priority}) end),
+                            First = events(A, 4),
+                            after_signals(A, 1, fun() -> tell(C, {exit, without}) end),
+                            Second = events(A, 4),
+                            [case E of {Tag, _, process, _, Reason} -> {Tag, Reason}; _ -> E end || E <- First ++ Second]
+                    end).
+
+%% A puppet sends with priority: another puppet, or a process here, finds it ahead.
+priority_from_a_puppet(Config) ->
+    known(Config),
+    same_everywhere(Config,
+                    fun(A, B) ->
+                            do(A, {trap_exit, true}),
+                            Alias = do(A, {alias, [priority]}),
+                            Plain = do(A, alias),
+                            after_signals(A, 4, fun() ->
+                                                        do(B, {send, Alias, ordinary}), do(B, {send_priority, Plain, no_priority_there}),
+                                                        do(B, {send_priority, Alias, ahead}), do(B, {exit_priority, Alias, exit_ahead})
+                                                end),
+                            [case E of {'EXIT', _, Reason} -> {'EXIT', Reason}; _ -> E end || E <- events(A, 7)]
                     end).

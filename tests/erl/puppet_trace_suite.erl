@@ -1,13 +1,15 @@
 %% Sequential trace tokens: what a puppet takes over from what it receives, and puts into what it sends.
 -module(puppet_trace_suite).
 -export([all/0, a_token_is_counted_on_from_hop_to_hop/1, an_exit_signal_carries_its_senders_token/1, a_message_without_a_token_ends_the_trace/1,
-         what_the_runtime_says_leaves_the_token_alone/1, an_exit_signal_without_a_token_ends_the_trace/1, a_call_and_its_reply_are_traced/1]).
+         what_the_runtime_says_leaves_the_token_alone/1, an_exit_signal_without_a_token_ends_the_trace/1, a_call_and_its_reply_are_traced/1,
+         a_label_may_be_large/1]).
 -include("check.hrl").
 -import(puppets, [do/2, tell/2, event/1, same_everywhere/2, same_everywhere/3]).
 
 all() ->
     [a_token_is_counted_on_from_hop_to_hop, an_exit_signal_carries_its_senders_token, a_message_without_a_token_ends_the_trace,
-     what_the_runtime_says_leaves_the_token_alone, an_exit_signal_without_a_token_ends_the_trace, a_call_and_its_reply_are_traced].
+     what_the_runtime_says_leaves_the_token_alone, an_exit_signal_without_a_token_ends_the_trace, a_call_and_its_reply_are_traced,
+     a_label_may_be_large].
 
 %% With a token that has this label from here on.
 label(Label) -> seq_trace:set_token(label, Label), seq_trace:set_token(send, true).
@@ -90,6 +92,17 @@ an_exit_signal_without_a_token_ends_the_trace(Config) ->
                                     Called = {event(A), token()},
                                     untraced(),
                                     [Ended, Called]
+                            end).
+
+%% It travels in the control message, which a BEAM then cuts into fragments.
+a_label_may_be_large(Config) ->
+    same_everywhere(Config, fun(A, B) ->
+                                    label({large, binary:copy(<<"label">>, 60000)}),
+                                    ok = do(A, {send, B, {one, binary:copy(<<"body">>, 60000)}}),
+                                    untraced(),
+                                    {{one, Body}, Token} = {event(B), token()},
+                                    untraced(),
+                                    {byte_size(Body), Token}
                             end).
 
 %% A puppet calls; we are the server, and reply with what the request's token has become here.

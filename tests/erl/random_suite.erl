@@ -40,7 +40,9 @@ step() ->
     {rand:uniform(4), one_of([{link, who()}, {link, who()}, {unlink, who()}, {monitor, who()}, {monitor, who(), one_of([explicit_unalias, demonitor, reply_demonitor])},
                               {demonitor, rand:uniform(20), one_of([[], [flush], [info], [flush, info]])}, {trap_exit, rand:uniform(2) =:= 1}, {trap_exit, true},
                               {exit, who(), reason()}, die, {send, who(), rand:uniform(1000)}, alias, {alias, [reply]}, {unalias, rand:uniform(20)},
-                              {send_alias, rand:uniform(20), rand:uniform(1000)}, {register, who()}, {unregister}, {send_name, rand:uniform(1000)}, {monitor_name}])}.
+                              {send_alias, rand:uniform(20), rand:uniform(1000)}, {register, who()}, {unregister}, {send_name, rand:uniform(1000)}, {monitor_name},
+                              {monitor_tagged, who(), one_of([explicit_unalias, demonitor, reply_demonitor])}, {in_haste, who(), one_of([2, 3, 4])},
+                              {send_self, rand:uniform(1000)}, {links, who()}])}.
 
 who() -> rand:uniform(4).
 reason() -> one_of([normal, shutdown, kill, killed, noproc, {some, reason}, "text"]).
@@ -100,6 +102,15 @@ act(P, _, {exit, J, Reason}, State) -> {do(P, {exit, pid(J, State), Reason}), St
 act(P, _, {Op, J}, State) when Op =:= link; Op =:= unlink -> {do(P, {Op, pid(J, State)}), State};
 act(P, _, {monitor, J}, State) -> remember(do(P, {monitor, pid(J, State)}), State);
 act(P, _, {monitor, J, Mode}, State) -> remember(do(P, {monitor, pid(J, State), [{alias, Mode}]}), State);
+act(P, _, {monitor_tagged, J, Mode}, State) -> remember(do(P, {monitor, pid(J, State), [{tag, {tag, J}}, {alias, Mode}]}), State);
+%% Links and unlinks one after the other, without waiting: an even number leaves none.
+act(P, _, {in_haste, J, N}, State) ->
+    To = pid(J, State),
+    [tell(P, {lists:nth(I rem 2 + 1, [unlink, link]), To}) || I <- lists:seq(1, N)],
+    {told, State};
+act(P, _, {send_self, M}, State) -> {do(P, {send, P, M}), State};
+%% What both sides of a link, or of none, think of it shows in turn.
+act(P, _, {links, J}, State) -> {lists:member(pid(J, State), do(P, links)), State};
 act(P, _, {demonitor, N, Options}, State) -> with_ref(N, State, fun(Ref) -> own_ref(P, {demonitor, Ref, Options}, State, N) end);
 act(P, _, {trap_exit, Flag}, State) -> {do(P, {trap_exit, Flag}), State};
 act(P, _, {send, J, M}, State) -> {do(P, {send, pid(J, State), M}), State};

@@ -3,9 +3,9 @@
 use tests::carrier::Carrier;
 use tests::node::Program;
 use tests::otp::Otp;
-use tests::over_every_carrier;
 use tests::scene::{COOKIE, Scene};
 use tests::suite;
+use tests::{on_every_release, over_every_carrier};
 
 /// Starts two hidden puppet nodes and runs a suite that drives them.
 fn with_two_puppets(carrier: Carrier, otp: &'static Otp, module: &str) {
@@ -35,6 +35,15 @@ fn with_puppets(carrier: Carrier, otp: &'static Otp, module: &str, options_of_tw
     });
 }
 
+/// The same over TCP alone: what is large or many takes its time.
+fn with_two_puppets_over_tcp(otp: &'static Otp, module: &str) {
+    with_two_puppets(Carrier::Tcp, otp, module);
+}
+
+on_every_release!(
+    storms_come_out_alike_and_leave_nothing,
+    with_two_puppets_over_tcp("storm_suite")
+);
 over_every_carrier!(a_puppet_obeys, with_two_puppets("puppet_basic_suite"));
 over_every_carrier!(links_and_exits_are_erlangs, with_two_puppets("puppet_link_suite"));
 over_every_carrier!(monitors_are_erlangs, with_two_puppets("puppet_monitor_suite"));

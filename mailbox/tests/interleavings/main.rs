@@ -17,6 +17,8 @@ mod abandoned;
 mod alias;
 #[path = "../../src/asking.rs"]
 mod asking;
+#[path = "../../src/bounded.rs"]
+mod bounded;
 #[path = "../../src/call.rs"]
 mod call;
 #[path = "../../src/call_answer.rs"]
@@ -61,6 +63,8 @@ mod monitor;
 mod nodedown;
 #[path = "../../src/outbound.rs"]
 mod outbound;
+#[path = "../../src/passed.rs"]
+mod passed;
 #[path = "../../src/payload.rs"]
 mod payload;
 #[path = "../../src/process.rs"]
@@ -108,9 +112,13 @@ mod supervisor_loop;
 mod supervisor_questions;
 #[path = "../../src/supervisor_restart.rs"]
 mod supervisor_restart;
+#[path = "../../src/supervisor_spec.rs"]
+mod supervisor_spec;
 mod sync;
 #[path = "../../src/sys.rs"]
 mod sys;
+#[path = "../../src/sys_debug.rs"]
+mod sys_debug;
 #[path = "../../src/table.rs"]
 mod table;
 #[path = "../../src/ties.rs"]
@@ -119,6 +127,8 @@ mod ties;
 mod timer;
 #[path = "../../src/trace.rs"]
 mod trace;
+#[path = "../../src/watchers.rs"]
+mod watchers;
 
 pub use alias::AliasMode;
 pub use call::{CALL_TIMEOUT, CallFuture};

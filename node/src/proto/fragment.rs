@@ -96,7 +96,8 @@ pub struct Reassembly {
 struct Sequence {
     /// The number of the fragment that is due.
     due: u64,
-    control: Control,
+    /// `None` where it was not whole in the first fragment: it begins the payload.
+    control: Option<Control>,
     atoms: Option<Arc<[Atom]>>,
     payload: BytesMut,
 }
@@ -133,8 +134,8 @@ impl Reassembly {
         self.sequences.len()
     }
 
-    /// Takes the first of `fragments` fragments, from which the control message has been read; `payload` is the rest of it.
-    /// Gives the message back if that was all.
+    /// Takes the first of `fragments` fragments, from which the control message has been read; `payload` is the rest of it, or
+    /// all of it where the control message is not whole yet. Gives the message back if that was all.
     ///
     /// # Errors
     /// When the sequence is in use or a bound is reached.
@@ -142,10 +143,10 @@ impl Reassembly {
         &mut self,
         sequence: u64,
         fragments: u64,
-        control: Control,
+        control: Option<Control>,
         atoms: Option<Arc<[Atom]>>,
         payload: Bytes,
-    ) -> Result<Option<(Control, Encoded)>, FragmentError> {
+    ) -> Result<Option<(Option<Control>, Encoded)>, FragmentError> {
         let due = fragments.checked_sub(1).ok_or(FragmentError::None)?;
         let open = self.sequences.len();
         self.bounds.check(payload.len(), self.total.saturating_add(payload.len()))?;
@@ -175,7 +176,7 @@ impl Reassembly {
         sequence: u64,
         fragment: u64,
         part: &[u8],
-    ) -> Result<Option<(Control, Encoded)>, FragmentError> {
+    ) -> Result<Option<(Option<Control>, Encoded)>, FragmentError> {
         let Entry::Occupied(mut place) = self.sequences.entry(sequence) else {
             return Err(FragmentError::Unknown(sequence));
         };
@@ -227,8 +228,13 @@ mod tests {
         sequence: u64,
         fragments: u64,
     ) -> Result<bool, FragmentError> {
-        let done =
-            reassembly.first(sequence, fragments, control(), None, Bytes::from_static(b"first"))?;
+        let done = reassembly.first(
+            sequence,
+            fragments,
+            Some(control()),
+            None,
+            Bytes::from_static(b"first"),
+        )?;
         Ok(done.is_some())
     }
 

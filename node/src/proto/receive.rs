@@ -158,10 +158,16 @@ fn with_header(
         Header::Whole { atoms } => (atoms, None),
         Header::First { sequence, fragments, atoms } => (atoms, Some((sequence, fragments))),
     };
-    // "The entire atom cache and control message has to be part of the starting fragment."
     let mut cursor = Cursor::new(&rest, atoms.as_deref().unwrap_or_default());
-    let control = Control::decode(&mut cursor)?;
-    let payload = rest.slice(cursor.position()..);
+    let control = match (Control::decode(&mut cursor), first) {
+        (Ok(control), _) => Some(control),
+        // "The entire atom cache and control message has to be part of the starting fragment", but a BEAM cuts large
+        // binaries wherever they are: in the label of a trace token, in a reason without a payload of its own.
+        (Err(error), Some((_, 2..))) if error.is_cut_short() => None,
+        (Err(error), _) => return Err(error.into()),
+    };
+    let read = if control.is_some() { cursor.position() } else { 0 };
+    let payload = rest.slice(read..);
     match first {
         Some((sequence, fragments)) => {
             whole(reassembly.first(sequence, fragments, control, atoms, payload)?)
@@ -170,8 +176,18 @@ fn with_header(
     }
 }
 
-fn whole(message: Option<(Control, Encoded)>) -> Result<Option<Message>, ReceiveError> {
-    let Some((control, payload)) = message else { return Ok(None) };
+fn whole(message: Option<(Option<Control>, Encoded)>) -> Result<Option<Message>, ReceiveError> {
+    let (control, payload) = match message {
+        None => return Ok(None),
+        Some((Some(control), payload)) => (control, payload),
+        Some((None, all)) => {
+            let atoms = all.shared_atoms().cloned();
+            let mut cursor = Cursor::new(all.bytes(), atoms.as_deref().unwrap_or_default());
+            let control = Control::decode(&mut cursor)?;
+            let payload = all.bytes().slice(cursor.position()..);
+            (control, Encoded::new(payload, atoms))
+        }
+    };
     let operation = control.operation();
     if !operation.payload {
         // As erts, we do not mind bytes behind a control message that stands alone.

@@ -10,3 +10,4 @@ mod groups;
 mod logger;
 mod remote;
 mod served;
+mod supervision;

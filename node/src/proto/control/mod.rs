@@ -11,7 +11,7 @@ mod field;
 #[cfg(test)]
 mod tests;
 
-use term::{Atom, Cursor, DecodeError, Encoder, Pid, Reference, Term};
+use term::{Atom, Cursor, DecodeError, DecodeErrorKind, Encoder, Pid, Reference, Term};
 use thiserror::Error;
 
 pub use altact::{AltactSigSend, AltactTo};
@@ -56,6 +56,20 @@ pub enum ControlError {
         /// What is wrong.
         error: FieldError,
     },
+}
+
+impl ControlError {
+    /// Whether it may be right, and only its end is missing.
+    #[must_use]
+    pub fn is_cut_short(&self) -> bool {
+        let error = match self {
+            Self::NotAnOperation(error) | Self::Field { error: FieldError::Term(error), .. } => {
+                error
+            }
+            _ => return false,
+        };
+        error.kind == DecodeErrorKind::Truncated
+    }
 }
 
 /// A field is not what it must be.

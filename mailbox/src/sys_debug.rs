@@ -1,0 +1,306 @@
+//! What `sys` has a server note of its events: the log of the latest, statistics, and the trace, which goes to `tracing`.
+
+use std::collections::VecDeque;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use term::{Atom, Term, TermRef, term};
+
+/// How many events the log keeps unless told otherwise: `sys`'s 10.
+const LOGGED: usize = 10;
+
+/// The most that it keeps, whatever is asked for: each may be as large as a message.
+const MOST_LOGGED: usize = 1000;
+
+/// What is noted; nothing, unless `sys` has asked.
+#[derive(Debug, Default)]
+pub(crate) struct Debug(Option<Box<Noted>>);
+
+#[derive(Debug, Default)]
+struct Noted {
+    trace: bool,
+    log: Option<Log>,
+    statistics: Option<Statistics>,
+}
+
+#[derive(Debug)]
+struct Log {
+    events: VecDeque<Term>,
+    most: usize,
+}
+
+#[derive(Debug)]
+struct Statistics {
+    since: SystemTime,
+    messages_in: u64,
+    messages_out: u64,
+}
+
+/// Something that a server does.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// It has taken a message.
+    In(Term),
+    /// It has replied to `{Pid, Tag}`.
+    Out { reply: Term, to: Term, state: Term },
+    /// It has done with a message without a reply.
+    NoReply { state: Term },
+    /// It goes on with what it told itself to.
+    Continue(Term),
+}
+
+impl Debug {
+    /// Whether anything is to be noted: events are only made up then.
+    #[inline]
+    pub(crate) const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Notes an event of the server that `sys` would call `name`.
+    pub(crate) fn note(&mut self, name: impl FnOnce() -> Term, event: Event) {
+        let Some(noted) = &mut self.0 else { return };
+        if noted.trace {
+            tracing::info!("{}", event.text(&name()));
+        }
+        if let Some(statistics) = &mut noted.statistics {
+            statistics.messages_in += u64::from(matches!(event, Event::In(_)));
+            statistics.messages_out += u64::from(matches!(event, Event::Out { .. }));
+        }
+        if let Some(log) = &mut noted.log {
+            log.note(event.into_term());
+        }
+    }
+
+    /// Does what `{debug, What}` asks for; the reply.
+    pub(crate) fn command(&mut self, what: TermRef<'_>) -> Term {
+        if what.is_atom("no_debug") {
+            self.0 = None;
+            return term!('ok);
+        }
+        let reply = self.obey(what).unwrap_or_else(|| term!('unknown_debug));
+        if self.0.as_ref().is_some_and(|noted| noted.is_nothing()) {
+            self.0 = None;
+        }
+        reply
+    }
+
+    /// `{What, How}`. None for what is not done here: functions to be run are Erlang's, and files are not written because somebody
+    /// elsewhere says so.
+    fn obey(&mut self, what: TermRef<'_>) -> Option<Term> {
+        let tuple = what.as_tuple().filter(|tuple| tuple.len() == 2)?;
+        let (name, how) = (tuple.get(0)?.as_atom()?, tuple.get(1)?);
+        let is_off = how.is_atom("false");
+        match &*name.as_str() {
+            "trace" if is_off || how.is_atom("true") => self.noted().trace = !is_off,
+            "log" if how.is_atom("get") => return Some(term!({ok, (self.logged())})),
+            "log" if how.is_atom("print") => self.print_log(),
+            "log" if is_off => self.noted().log = None,
+            "log" => {
+                let most = log_size(how)?;
+                // One that is on stays as it is.
+                self.noted().log.get_or_insert_with(|| Log::new(most));
+            }
+            "statistics" if how.is_atom("get") => return Some(term!({ok, (self.statistics())})),
+            "statistics" if how.is_atom("true") => {
+                self.noted().statistics.get_or_insert_with(Statistics::new);
+            }
+            "statistics" if is_off => self.noted().statistics = None,
+            "log_to_file" if is_off => {}
+            "log_to_file" => return Some(term!({error, 'open_file})),
+            // Nothing can be installed, and to remove what is not there is no error.
+            "remove" => {}
+            _ => return None,
+        }
+        Some(term!('ok))
+    }
+
+    fn noted(&mut self) -> &mut Noted {
+        self.0.get_or_insert_default()
+    }
+
+    /// The events of the log, the oldest first.
+    pub(crate) fn logged(&self) -> Term {
+        let log = self.0.as_ref().and_then(|noted| noted.log.as_ref());
+        log.map_or(Term::NIL, |log| log.events.iter().cloned().collect())
+    }
+
+    fn print_log(&self) {
+        for event in
+            self.0.iter().filter_map(|noted| noted.log.as_ref()).flat_map(|log| &log.events)
+        {
+            tracing::info!("*DBG* {event}");
+        }
+    }
+
+    fn statistics(&self) -> Term {
+        match self.0.as_ref().and_then(|noted| noted.statistics.as_ref()) {
+            Some(statistics) => statistics.term(),
+            None => term!('no_statistics),
+        }
+    }
+
+    /// What is on, as `sys:get_status/1` shows it.
+    pub(crate) fn options(&self) -> Term {
+        let mut options = Vec::new();
+        if let Some(noted) = &self.0 {
+            if noted.trace {
+                options.push(term!({trace, true}));
+            }
+            if let Some(log) = &noted.log {
+                options.push(term!({log, {(log.most as u64), (self.logged())}}));
+            }
+            if let Some(statistics) = &noted.statistics {
+                options.push(term!({statistics, (statistics.term())}));
+            }
+        }
+        options.into_iter().collect()
+    }
+}
+
+impl Noted {
+    const fn is_nothing(&self) -> bool {
+        !self.trace && self.log.is_none() && self.statistics.is_none()
+    }
+}
+
+/// `true`, or `{true, N}`.
+fn log_size(how: TermRef<'_>) -> Option<usize> {
+    if how.is_atom("true") {
+        return Some(LOGGED);
+    }
+    let tuple = how.as_tuple().filter(|tuple| tuple.len() == 2)?;
+    tuple.get(0)?.is_atom("true").then_some(())?;
+    let most = tuple.get(1)?.to_term();
+    // Any integer from 1 on, however large.
+    (most.as_big_integer().is_some() && most >= Term::from(1)).then_some(())?;
+    Some(
+        most.as_u64()
+            .and_then(|most| usize::try_from(most).ok())
+            .unwrap_or(MOST_LOGGED)
+            .min(MOST_LOGGED),
+    )
+}
+
+impl Log {
+    const fn new(most: usize) -> Self {
+        Self { events: VecDeque::new(), most }
+    }
+
+    fn note(&mut self, event: Term) {
+        if self.events.len() >= self.most {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+impl Statistics {
+    fn new() -> Self {
+        Self { since: SystemTime::now(), messages_in: 0, messages_out: 0 }
+    }
+
+    /// As `sys:statistics/2` gives them. Times are UTC, as a Rust program knows no other; reductions there are none.
+    fn term(&self) -> Term {
+        term!([{start_time, (date_and_time(self.since))},
+               {current_time, (date_and_time(SystemTime::now()))},
+               {messages_in, self.messages_in},
+               {messages_out, self.messages_out}])
+    }
+}
+
+impl Event {
+    /// `sys`'s `system_event()`.
+    fn into_term(self) -> Term {
+        match self {
+            Self::In(message) => Term::from((Atom::from_static("in"), message)),
+            Self::Out { reply, to, state } => term!({out, reply, to, state}),
+            Self::NoReply { state } => term!({noreply, state}),
+            Self::Continue(what) => Term::from((Atom::from_static("continue"), what)),
+        }
+    }
+
+    /// As `gen_server` prints it.
+    fn text(&self, name: &Term) -> String {
+        match self {
+            Self::In(message) => match asked(message) {
+                Some((kind, what, Some(from))) => {
+                    format!("*DBG* {name} got {kind} {what} from {from}")
+                }
+                Some((kind, what, None)) => format!("*DBG* {name} got {kind} {what}"),
+                None => format!("*DBG* {name} got {message}"),
+            },
+            Self::Out { reply, to, state } => {
+                let to = to.as_tuple().and_then(|to| Some(to.get(0)?.to_term()));
+                let to = to.unwrap_or(Term::NIL);
+                format!("*DBG* {name} sent {reply} to {to}, new state {state}")
+            }
+            Self::NoReply { state } => format!("*DBG* {name} new state {state}"),
+            Self::Continue(what) => format!("*DBG* {name} continue {what}"),
+        }
+    }
+}
+
+/// What is called for or cast, and who calls.
+fn asked(message: &Term) -> Option<(&'static str, Term, Option<Term>)> {
+    let tuple = message.as_tuple()?;
+    let tag = tuple.get(0)?;
+    if tag.is_atom("$gen_call") && tuple.len() == 3 {
+        let from = tuple.get(1)?.as_tuple()?.get(0)?;
+        return Some(("call", tuple.get(2)?.to_term(), Some(from.to_term())));
+    }
+    if tag.is_atom("$gen_cast") && tuple.len() == 2 {
+        return Some(("cast", tuple.get(1)?.to_term(), None));
+    }
+    None
+}
+
+/// `{{Year, Month, Day}, {Hour, Minute, Second}}`, of years that a clock can show.
+fn date_and_time(time: SystemTime) -> Term {
+    const DAY: u64 = 24 * 60 * 60;
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    let time = (seconds % DAY / 3600, seconds / 60 % 60, seconds % 60);
+    Term::from((Term::from(date(seconds / DAY)), Term::from(time)))
+}
+
+/// The date so many days after 1970-01-01: years are counted from March on, so that the leap day is their last.
+fn date(days: u64) -> (u64, u64, u64) {
+    /// Days of 400 years, of 100 of them, of four, of one; and from 0000-03-01 to 1970-01-01.
+    const DAYS: (u64, u64, u64, u64, u64) = (146_097, 36_524, 1_461, 365, 719_468);
+    let (in_400, in_100, in_4, in_1, before) = DAYS;
+    let days = days + before;
+    let (era, days) = (days / in_400, days % in_400);
+    let centuries = (days / in_100).min(3);
+    let days = days - centuries * in_100;
+    let (fours, days) = (days / in_4, days % in_4);
+    let ones = (days / in_1).min(3);
+    let days = days - ones * in_1;
+    // March to July, August to December, January and February have 31, 30, 31, 30, 31 days each.
+    let month = (5 * days + 2) / 153;
+    let day = days - (153 * month + 2) / 5 + 1;
+    let year = era * 400 + centuries * 100 + fours * 4 + ones + u64::from(month >= 10);
+    (year, if month < 10 { month + 3 } else { month - 9 }, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // As `calendar:gregorian_days_to_date/1` gives them.
+        let known = [
+            (0, (1970, 1, 1)),
+            (58, (1970, 2, 28)),
+            (59, (1970, 3, 1)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (19_782, (2024, 2, 29)),
+            (20_453, (2025, 12, 31)),
+            (20_454, (2026, 1, 1)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+        ];
+        for (days, expected) in known {
+            assert_eq!(date(days), expected, "{days} days");
+        }
+    }
+}
