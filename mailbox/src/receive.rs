@@ -225,7 +225,7 @@ impl Process {
     /// // The two channels have no order between them.
     /// while sum < 42 {
     ///     me.send(&adder, me.pid());
-    ///     sum = me.receive_blocking()?;
+    ///     sum = me.receive_blocking().unwrap();
     /// }
     /// assert_eq!(sum, 42);
     /// # Ok(())

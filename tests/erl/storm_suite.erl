@@ -1,12 +1,12 @@
 %% Signals in great numbers and of great size: what both sides have in the end, and what is left of thousands of lives.
 -module(storm_suite).
--export([all/0, reasons_of_16_mib/1, reasons_of_16_mib_in_the_old_forms/1, links_in_a_storm/1, monitors_in_a_storm/1,
+-export([all/0, reasons_of_16_mib/1, reasons_of_16_mib_in_the_old_forms/1, monitors_in_a_storm/1,
          lives_here_and_there_leave_nothing/1, a_killed_node_is_missed_by_each_once/1]).
 -include("check.hrl").
 -import(puppets, [do/2, do/3, tell/2, event/1, event/2, new/1, another/1, fence/2]).
 
 all() ->
-    [reasons_of_16_mib, reasons_of_16_mib_in_the_old_forms, links_in_a_storm, monitors_in_a_storm, lives_here_and_there_leave_nothing,
+    [reasons_of_16_mib, reasons_of_16_mib_in_the_old_forms, monitors_in_a_storm, lives_here_and_there_leave_nothing,
      a_killed_node_is_missed_by_each_once].
 
 cookie() -> atom_to_list(erlang:get_cookie()).
@@ -38,7 +38,7 @@ told_of_the_whole(PlaceA, PlaceB) ->
     fence(A, B),
     tell(B, {exit, Large}),
     Both = lists:sort([event(A, 20000), event(A, 20000)]),
-    ?match([{'DOWN', Monitor, process, B, whole}, {'EXIT', B, whole}], lists:sort([whole(E, Large) || E <- Both])),
+    ?match([{'EXIT', B, whole}, {'DOWN', Monitor, process, B, whole}], lists:sort([whole(E, Large) || E <- Both])),
     C = new(PlaceB),
     true = do(C, {exit, A, Large}, 20000),
     ?eq({'EXIT', C, whole}, whole(event(A, 20000), Large)),
@@ -56,37 +56,6 @@ whole(Event, Large) ->
 %%% Storms.
 
 pairs(One, Two) -> [{new(A), new(B)} || {A, B} <- [{One, here}, {here, One}, {One, Two}], _ <- lists:seq(1, 5)].
-
-%% Both sides link and unlink at random, and nobody waits for anybody. In the end both have the link, or neither has.
-links_in_a_storm(Config) ->
-    {One, Two} = puppets:nodes(Config),
-    Pairs = pairs(One, Two),
-    rand:seed(exsss, terms:seed()),
-    [storm(400, [{A, link, B}, {A, unlink, B}, {B, link, A}, {B, unlink, A}]) || {A, B} <- Pairs],
-    Ends = [begin
-                calm(A, B),
-                Both = {lists:member(B, do(A, links)), lists:member(A, do(B, links))},
-                ?eq(true, element(1, Both) =:= element(2, Both)),
-                element(1, Both)
-            end || {A, B} <- Pairs],
-    %% And what they have is a link, or is none: an exit is told, or is not.
-    [begin
-         do(A, {trap_exit, true}),
-         Ref = puppets:watch(B),
-         tell(B, {exit, over}),
-         over = puppets:ended(Ref),
-         case Linked of
-             true -> ?eq({'EXIT', B, over}, event(A));
-             false -> ok
-         end,
-         ?eq([], do(A, links)),
-         ?eq([], [E || E <- seen_now(A), E =/= fenced])
-     end || {{A, B}, Linked} <- lists:zip(Pairs, Ends)],
-    [exit(A, kill) || {A, _} <- Pairs].
-
-%% Commands at random, without waiting; their answers are thrown away.
-storm(N, Commands) ->
-    [begin {From, Word, To} = lists:nth(rand:uniform(length(Commands)), Commands), tell(From, {Word, To}) end || _ <- lists:seq(1, N)].
 
 %% All that either has been told to do is done and has arrived, and so have the answers to that.
 calm(A, B) ->

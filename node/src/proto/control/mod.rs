@@ -62,11 +62,10 @@ impl ControlError {
     /// Whether it may be right, and only its end is missing.
     #[must_use]
     pub fn is_cut_short(&self) -> bool {
-        let error = match self {
-            Self::NotAnOperation(error) | Self::Field { error: FieldError::Term(error), .. } => {
-                error
-            }
-            _ => return false,
+        let (Self::NotAnOperation(error) | Self::Field { error: FieldError::Term(error), .. }) =
+            self
+        else {
+            return false;
         };
         error.kind == DecodeErrorKind::Truncated
     }
