@@ -1,9 +1,9 @@
 //! What `sys` has a server note of its events: the log of the latest, statistics, and the trace, which goes to `tracing`.
 
 use std::collections::VecDeque;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use term::{Atom, Term, TermRef, term};
+use time::OffsetDateTime;
 
 /// How many events the log keeps unless told otherwise: `sys`'s 10.
 const LOGGED: usize = 10;
@@ -30,7 +30,7 @@ struct Log {
 
 #[derive(Debug)]
 struct Statistics {
-    since: SystemTime,
+    since: OffsetDateTime,
     messages_in: u64,
     messages_out: u64,
 }
@@ -195,13 +195,13 @@ impl Log {
 
 impl Statistics {
     fn new() -> Self {
-        Self { since: SystemTime::now(), messages_in: 0, messages_out: 0 }
+        Self { since: OffsetDateTime::now_utc(), messages_in: 0, messages_out: 0 }
     }
 
     /// As `sys:statistics/2` gives them. Times are UTC, as a Rust program knows no other; reductions there are none.
     fn term(&self) -> Term {
         term!([{start_time, (date_and_time(self.since))},
-               {current_time, (date_and_time(SystemTime::now()))},
+               {current_time, (date_and_time(OffsetDateTime::now_utc()))},
                {messages_in, self.messages_in},
                {messages_out, self.messages_out}])
     }
@@ -253,54 +253,11 @@ fn asked(message: &Term) -> Option<(&'static str, Term, Option<Term>)> {
     None
 }
 
-/// `{{Year, Month, Day}, {Hour, Minute, Second}}`, of years that a clock can show.
-fn date_and_time(time: SystemTime) -> Term {
-    const DAY: u64 = 24 * 60 * 60;
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let time = (seconds % DAY / 3600, seconds / 60 % 60, seconds % 60);
-    Term::from((Term::from(date(seconds / DAY)), Term::from(time)))
-}
-
-/// The date so many days after 1970-01-01: years are counted from March on, so that the leap day is their last.
-fn date(days: u64) -> (u64, u64, u64) {
-    /// Days of 400 years, of 100 of them, of four, of one; and from 0000-03-01 to 1970-01-01.
-    const DAYS: (u64, u64, u64, u64, u64) = (146_097, 36_524, 1_461, 365, 719_468);
-    let (in_400, in_100, in_4, in_1, before) = DAYS;
-    let days = days + before;
-    let (era, days) = (days / in_400, days % in_400);
-    let centuries = (days / in_100).min(3);
-    let days = days - centuries * in_100;
-    let (fours, days) = (days / in_4, days % in_4);
-    let ones = (days / in_1).min(3);
-    let days = days - ones * in_1;
-    // March to July, August to December, January and February have 31, 30, 31, 30, 31 days each.
-    let month = (5 * days + 2) / 153;
-    let day = days - (153 * month + 2) / 5 + 1;
-    let year = era * 400 + centuries * 100 + fours * 4 + ones + u64::from(month >= 10);
-    (year, if month < 10 { month + 3 } else { month - 9 }, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        // As `calendar:gregorian_days_to_date/1` gives them.
-        let known = [
-            (0, (1970, 1, 1)),
-            (58, (1970, 2, 28)),
-            (59, (1970, 3, 1)),
-            (11_016, (2000, 2, 29)),
-            (11_017, (2000, 3, 1)),
-            (19_782, (2024, 2, 29)),
-            (20_453, (2025, 12, 31)),
-            (20_454, (2026, 1, 1)),
-            (47_540, (2100, 2, 28)),
-            (47_541, (2100, 3, 1)),
-        ];
-        for (days, expected) in known {
-            assert_eq!(date(days), expected, "{days} days");
-        }
-    }
+/// `{{Year, Month, Day}, {Hour, Minute, Second}}`.
+fn date_and_time(time: OffsetDateTime) -> Term {
+    let (year, month, day) = time.to_calendar_date();
+    let date = (i64::from(year), i64::from(u8::from(month)), i64::from(day));
+    let (hour, minute, second) = time.to_hms();
+    let time = (i64::from(hour), i64::from(minute), i64::from(second));
+    Term::from((Term::from(date), Term::from(time)))
 }
