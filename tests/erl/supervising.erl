@@ -183,7 +183,8 @@ server(S) ->
      ?Q(sys:resume(S)),
      ?Q(becomes(fun() -> gen_server:call(S, get) =:= 8 end)),
      ?Q(sys:change_code(S, ?MODULE, old, extra)),
-     ?Q(gen_server:call(S, pause)), ?Q(becomes(fun() -> gen_server:call(S, get) =:= 1008 end)),
+     %% (Looked at by `sys`: any other message ends the waiting for which the time-out is.)
+     ?Q(gen_server:call(S, pause)), ?Q(becomes(fun() -> sys:get_state(S) =:= 1008 end)),
      ?Q([gen_server:cast(S, {set, 0}), gen_server:call(S, get)]),
      %% The log.
      ?Q(sys:log(S, get)),
