@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use term::{Atom, Cursor, DecodeError, Encoded, Pid, Reference, Term, TermRef, Tuple};
 
-use crate::payload::{CallMessage, Payload, alias_of_tag};
+use crate::payload::{Payload, alias_of_tag};
 
 /// Who asks, and what the reply has to carry: the `From` of `handle_call/3`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +43,9 @@ impl Parts {
     #[inline]
     pub(crate) fn of(payload: Payload) -> Self {
         let payload = match payload.into_call() {
-            Ok(CallMessage { from, tag, request }) => {
-                return Self::Call(CallFrom { pid: from, tag: Tag::Alias(tag) }, request);
+            Ok(call) => {
+                let from = CallFrom { pid: call.from(), tag: Tag::Alias(call.tag) };
+                return Self::Call(from, call.request);
             }
             Err(payload) => payload,
         };

@@ -134,6 +134,15 @@ impl Ids {
     }
 }
 
+/// The process that an alias stands for, as its node writes pids; only for aliases of this runtime's making.
+pub(crate) fn owner_of(alias: &Reference) -> Pid {
+    let number = match *alias.words() {
+        [_, _, _, id, serial] => Number::new(id, serial),
+        _ => Number::NOBODY,
+    };
+    Pid::new(alias.node().clone(), number.id(), number.serial(), alias.creation())
+}
+
 /// Whether two names are equal; node names are short, and a call of `memcmp` would be most of the work.
 #[inline(always)]
 fn same(one: &Atom, other: &Atom) -> bool {
@@ -210,6 +219,7 @@ mod tests {
         let ids = ids();
         let alias = ids.alias(77, Number::new(5, 9));
         assert_eq!(ids.alias_owner(&alias), Some((77, Number::new(5, 9))));
+        assert_eq!(owner_of(&alias), ids.pid(Number::new(5, 9)));
         assert_eq!(ids.ref_number(&ids.reference(77)), Some(77));
         assert_eq!(ids.alias_owner(&ids.reference(77)), None);
         let foreign = Reference::new(Atom::from_static("a@host"), 7, alias.words()).unwrap();

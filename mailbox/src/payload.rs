@@ -9,6 +9,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use term::{Atom, DecodeError, EncodeError, Encoded, Pid, Reference, Term, TermRef, View};
 
+use crate::ids::owner_of;
+
 /// The content of a message, in the form it came in.
 ///
 /// A message from another node stays bytes until its receiver reads it, on the receiver's own thread. A message
@@ -30,13 +32,27 @@ enum Form {
 
 /// `{'$gen_call', {From, [alias | Tag]}, Request}`, in parts.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CallMessage {
-    /// Who asks.
-    pub from: Pid,
     /// The alias that the reply goes to, which is also the monitor of the call.
     pub tag: Reference,
     /// What is asked.
     pub request: Payload,
+}
+
+impl CallMessage {
+    /// `tag` is an alias of the process that asks.
+    #[inline]
+    pub(crate) const fn new(tag: Reference, request: Payload) -> Self {
+        Self { tag, request }
+    }
+
+    /// Who asks: the alias says it, and is spared to carry the pid as well. A call is moved about whole, which costs less the
+    /// smaller it is.
+    #[must_use]
+    pub fn from(&self) -> Pid {
+        owner_of(&self.tag)
+    }
 }
 
 /// `{[alias | Tag], Reply}`, in parts.
@@ -193,7 +209,7 @@ impl Payload {
                 from.encoded.decode().inspect_err(|error| from.origin.undecodable(error))
             }
             Form::Call(call) => {
-                let from = Term::from((call.from, tag_term(call.tag)));
+                let from = Term::from((call.from(), tag_term(call.tag)));
                 Ok(Term::from((Atom::from_static("$gen_call"), from, call.request.into_term()?)))
             }
             Form::Cast(request) => {

@@ -413,10 +413,7 @@ impl Process {
         {
             self.mailbox.mark(number, end);
         }
-        self.send_payload(
-            to,
-            Payload::call(CallMessage { from: self.pid(), tag: tag.clone(), request }),
-        );
+        self.send_payload(to, Payload::call(CallMessage::new(tag.clone(), request)));
         tag
     }
 
@@ -429,7 +426,7 @@ impl Process {
         {
             self.mailbox.mark(number, end);
         }
-        let call = CallMessage { from: self.pid(), tag: tag.clone(), request };
+        let call = CallMessage::new(tag.clone(), request);
         let mut message = Message::User(Payload::call(call));
         if self.extra.is_some() {
             message = self.traced(message);

@@ -121,7 +121,7 @@ async fn a_save_queue_of_100_000_is_not_looked_at_again_for_each_answer() {
         loop {
             let (from, tag): (Pid, Reference) = match process.receive().await? {
                 Received::Message(payload) => match payload.into_call() {
-                    Ok(call) => (call.from, call.tag),
+                    Ok(call) => (call.from(), call.tag),
                     Err(other) => panic!("{other:?}"),
                 },
                 other => panic!("{other:?}"),
@@ -330,7 +330,7 @@ fn an_answer_whose_request_was_dropped_is_nothing_to_a_select() {
         .map(|_| server.receive_blocking::<Payload>().unwrap().into_call().unwrap())
         .collect();
     let [wanted, dropped] = <[_; 2]>::try_from(calls).unwrap();
-    let client = dropped.from.clone();
+    let client = dropped.from();
     let reply = |tag: Reference, value: i64| {
         let value = Payload::from(Term::from(value));
         server.send_payload(&tag, Payload::reply(ReplyMessage { tag: tag.clone(), value }));

@@ -43,8 +43,8 @@ fn drive<T: Send + 'static>(
 #[derive(Actor)]
 enum Worker {
     CountDown(Arc<AtomicUsize>, Arc<Notify>),
-    Bounce { peer: Option<ActorRef<Worker>>, left: usize, done: Option<oneshot::Sender<()>> },
-    PassOn { next: Option<ActorRef<Worker>>, done: Option<oneshot::Sender<()>> },
+    Bounce { peer: Option<ActorRef<Self>>, left: usize, done: Option<oneshot::Sender<()>> },
+    PassOn { next: Option<ActorRef<Self>>, done: Option<oneshot::Sender<()>> },
     Count { left: usize, done: Option<oneshot::Sender<()>> },
     Answer,
 }

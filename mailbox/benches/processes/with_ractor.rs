@@ -49,7 +49,7 @@ enum Job {
 
 enum Message {
     Number(i64),
-    Peer(ActorRef<Message>),
+    Peer(ActorRef<Self>),
     Ask(i64, RpcReplyPort<i64>),
 }
 
