@@ -94,6 +94,24 @@ fn says(what: &str, said: &str, wanted: &[&str]) -> Result<()> {
 
 const VERSIONS: [&str; 2] = ["tlsv1.2", "tlsv1.3"];
 
+/// As at a BEAM, which looks at the host in a caller's certificate where it has a list of who may come.
+fn misplaced(scene: &mut Scene) -> Result<()> {
+    let flags = flags(scene, Some("elsewhere"), "tlsv1.3")?;
+    sidecar(scene, "good", &[])?;
+    ensure!(pings(scene, &flags)?, "without a list");
+    scene.kill("sidecar")?;
+    sidecar(scene, "good", &["--allow", "localhost"])?;
+    ensure!(!pings(scene, &flags)?, "a caller of the list with another's certificate gets in");
+    let log = scene.node("sidecar")?.log().clone();
+    let wanted = ["tester@localhost", "its certificate must be for that host"];
+    let told = log
+        .wait_for(0, SOON, |line| wanted.iter().all(|word| line.text.contains(word)).then_some(()));
+    told.with_context(|| format!("no line with {wanted:?}"))?;
+    let flags = self::flags(scene, Some("good"), "tlsv1.3")?;
+    ensure!(pings(scene, &flags)?, "a caller of the list");
+    scene.kill("sidecar")
+}
+
 fn calling(scene: &mut Scene) -> Result<()> {
     certificates(scene.shared())?;
     for version in VERSIONS {
@@ -126,7 +144,8 @@ fn calling(scene: &mut Scene) -> Result<()> {
 fn called(scene: &mut Scene) -> Result<()> {
     certificates(scene.shared())?;
     misnamed(scene)?;
-    sidecar(scene, "good")?;
+    misplaced(scene)?;
+    sidecar(scene, "good", &[])?;
     for version in VERSIONS {
         for (certificate, wanted) in [
             (Some("expired"), "the peer's certificate has expired"),
@@ -150,19 +169,22 @@ fn called(scene: &mut Scene) -> Result<()> {
 
 /// Our own certificate is for another host: the BEAM that calls us does not take it.
 fn misnamed(scene: &mut Scene) -> Result<()> {
-    sidecar(scene, "elsewhere")?;
-    let flags = flags(scene, Some("good"), "tlsv1.2")?;
-    ensure!(!pings(scene, &flags)?, "a certificate of another host is taken");
-    let log = scene.node("sidecar")?.log().clone();
-    let wanted = ["elsewhere.pem", "for the host of this node's name"];
-    let told = log
-        .wait_for(0, SOON, |line| wanted.iter().all(|word| line.text.contains(word)).then_some(()));
-    told.with_context(|| format!("no line with {wanted:?}"))?;
+    sidecar(scene, "elsewhere", &[])?;
+    for version in VERSIONS {
+        let flags = flags(scene, Some("good"), version)?;
+        let begin = scene.node("sidecar")?.log().lines().len();
+        ensure!(!pings(scene, &flags)?, "a certificate of another host is taken over {version}");
+        let log = scene.node("sidecar")?.log().clone();
+        let wanted = ["elsewhere.pem", "for the host of this node's name"];
+        let says = |text: &str| wanted.iter().all(|word| text.contains(word));
+        let told = log.wait_for(begin, SOON, |line| says(&line.text).then_some(()));
+        told.with_context(|| format!("no line with {wanted:?} over {version}"))?;
+    }
     scene.kill("sidecar")
 }
 
 /// Its port.
-fn sidecar(scene: &mut Scene, certificate: &str) -> Result<u16> {
+fn sidecar(scene: &mut Scene, certificate: &str, more: &[&str]) -> Result<u16> {
     let pem = |name: &str| file(scene, name).display().to_string();
     let (cert, key) = (pem(&format!("{certificate}.pem")), pem(&format!("{certificate}.key")));
     let ca = pem("ca.pem");
@@ -178,6 +200,7 @@ fn sidecar(scene: &mut Scene, certificate: &str) -> Result<u16> {
         "--tls-ca",
         &ca,
     ];
+    let arguments = [&arguments[..], more].concat();
     Ok(scene.start_node("sidecar", Program::Sidecar, &arguments)?.port)
 }
 
@@ -206,7 +229,7 @@ fn renewed(scene: &mut Scene) -> Result<()> {
             file(scene, &format!("live.{suffix}")),
         )?;
     }
-    let port = sidecar(scene, "live")?;
+    let port = sidecar(scene, "live", &[])?;
     let flags = flags(scene, Some("good"), "tlsv1.2")?;
     ensure!(!pings(scene, &flags)?, "an expired certificate is taken");
     // Who is connected while certificates come and go stays so: it looked at the one that was there when it came.

@@ -4,7 +4,7 @@ use tests::carrier::Carrier;
 use tests::node::Program;
 use tests::on_every_release;
 use tests::otp::Otp;
-use tests::scene::Scene;
+use tests::scene::{COOKIE, Scene};
 use tests::suite;
 
 /// The suite starts the nodes itself, and starts them again.
@@ -52,4 +52,44 @@ fn a_beam_and_ours_lose_and_find_each_other_over_tls() -> anyhow::Result<()> {
     ];
     in_these_cases(Otp::host()?, Carrier::Tls, &cases, "beam");
     Ok(())
+}
+
+/// Over each carrier: what a stopped or killed process leaves to the kernel differs with the socket.
+fn who_is_stopped_or_killed(carrier: Carrier, otp: &'static Otp) {
+    Scene::run_over(carrier, otp, |scene| {
+        let arguments = ["--sname", "ours@localhost", "--cookie", COOKIE, "--ticktime", "4"];
+        let ready = scene.start_node("node", Program::Puppet, &arguments)?;
+        let flags = ["-kernel", "net_ticktime", "4"];
+        let settings = [("node", ready.name.as_str())];
+        suite::run(scene, "stopped_suite", "tester@localhost", &flags, &settings)
+    });
+}
+
+mod the_stopped_and_the_killed_are_missed {
+    use super::*;
+
+    #[test]
+    fn over_tcp() -> anyhow::Result<()> {
+        who_is_stopped_or_killed(Carrier::Tcp, Otp::host()?);
+        Ok(())
+    }
+
+    #[test]
+    fn over_tls() -> anyhow::Result<()> {
+        who_is_stopped_or_killed(Carrier::Tls, Otp::host()?);
+        Ok(())
+    }
+
+    #[test]
+    fn over_tls_13_on_otp_29() {
+        if let Some(otp) = Otp::rooted(29) {
+            who_is_stopped_or_killed(Carrier::Tls13, otp);
+        }
+    }
+
+    #[test]
+    fn over_unix_sockets() -> anyhow::Result<()> {
+        who_is_stopped_or_killed(Carrier::Local, Otp::host()?);
+        Ok(())
+    }
 }

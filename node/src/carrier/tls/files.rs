@@ -15,6 +15,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use thiserror::Error;
 
+use super::ciphers;
 use super::options::{HostCheck, TlsSide, Version};
 use super::verify::{OfClient, OfServer};
 
@@ -181,11 +182,8 @@ pub(super) fn client(side: &TlsSide) -> Result<ClientConfig, TlsError> {
 }
 
 fn provider(side: &TlsSide) -> Arc<CryptoProvider> {
-    let mut provider = ring::default_provider();
-    if let Some(ciphers) = &side.ciphers {
-        provider.cipher_suites.clone_from(ciphers);
-    }
-    Arc::new(provider)
+    let cipher_suites = side.ciphers.clone().unwrap_or_else(ciphers::preferred);
+    Arc::new(CryptoProvider { cipher_suites, ..ring::default_provider() })
 }
 
 fn versions(side: &TlsSide) -> Vec<&'static SupportedProtocolVersion> {
