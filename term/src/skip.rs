@@ -37,18 +37,30 @@ pub(crate) fn one(input: &[u8], atoms: &[Atom], pos: usize) -> Result<(usize, us
 pub(crate) fn count_nodes(input: &[u8], atoms: &[Atom], pos: usize) -> usize {
     let mut walk = Walk { input, pos, atoms, pending: 1 };
     let mut nodes = 0;
-    while walk.pending > 0 {
-        let (tag, before) = (input.get(walk.pos), walk.pending);
-        if walk.step().is_err() {
-            break;
-        }
-        nodes += 1;
-        if tag == Some(&MAP_EXT) {
-            // Most maps need no index, but this is for those that do.
-            nodes += map::index_nodes((walk.pending + 1 - before) / 2);
-        }
+    while walk.pending > 0
+        && let Ok(more) = walk.step_of_nodes()
+    {
+        nodes += more;
     }
     nodes + walk.pending
+}
+
+/// How many nodes the next `terms` from `pos` on need, and how many bytes these are: fewer where the input ends before.
+pub(crate) fn sample_nodes(
+    input: &[u8],
+    atoms: &[Atom],
+    pos: usize,
+    terms: usize,
+) -> (usize, usize) {
+    // Terms without end: whose children they are does not matter.
+    let mut walk = Walk { input, pos, atoms, pending: usize::MAX / 2 };
+    let (mut nodes, mut end) = (0, pos);
+    for _ in 0..terms {
+        let Ok(more) = walk.step_of_nodes() else { break };
+        nodes += more;
+        end = walk.pos;
+    }
+    (nodes, end - pos)
 }
 
 /// Whether an `EXPORT_EXT` at `pos` has its two atoms and small integer.
@@ -147,6 +159,18 @@ pub(crate) const fn is_atom(tag: u8) -> bool {
 }
 
 impl Walk<'_> {
+    /// One step; the nodes of that term without its children.
+    #[inline(always)]
+    fn step_of_nodes(&mut self) -> Result<usize, DecodeError> {
+        let (tag, before) = (self.input.get(self.pos), self.pending);
+        self.step()?;
+        if tag == Some(&MAP_EXT) {
+            // Most maps need no index, but this is for those that do.
+            return Ok(1 + map::index_nodes((self.pending + 1 - before) / 2));
+        }
+        Ok(1)
+    }
+
     #[inline(always)]
     fn step(&mut self) -> Result<(), DecodeError> {
         let at = self.pos;

@@ -5,7 +5,11 @@ use crate::block::LARGEST_INLINE;
 use crate::node::Node;
 use crate::skip;
 
+use super::reader::Reader;
 use super::run::Stop;
+
+/// How many terms are looked at to guess the number of all. A message that comes to this has some hundred nodes at least.
+const SAMPLE: usize = 256;
 
 /// Where nodes are put: the scratch of the thread, or, for a message that needs more, a vector of its own. What lies in them beyond the
 /// part in use is left over from other messages: finished nodes, of which nobody asks more than whether they are.
@@ -40,24 +44,25 @@ impl Room<'_> {
         self.scratch.fill(Node::NIL);
     }
 
-    /// More room than the scratch has, once: a guess from how densely the bytes were used so far.
+    /// More room than the scratch has, once: for as many nodes as there would be if what is left were like the next terms. What was
+    /// read so far says less: of a list that is the message, it is the header.
     #[cold]
     #[inline(never)]
     pub(super) fn grow(
         &mut self,
         length: usize,
         children: usize,
-        used: usize,
-        left: usize,
+        reader: &Reader<'_>,
     ) -> Result<(), Stop> {
         if !self.grown.is_empty() {
             return Err(Stop::Room);
         }
+        let left = reader.input.len() - reader.pos;
+        let (nodes, bytes) = skip::sample_nodes(reader.input, reader.atoms, reader.pos, SAMPLE);
+        let guess = (left as u128 * nodes as u128 * 9 / (bytes.max(1) as u128 * 8)) as usize;
         // No more nodes than bytes can ever be needed: 16 bytes of nodes per byte of the wire.
-        let most = length + left;
-        let used = used.max(1);
-        let guess = (length as u128 * (used + left) as u128 * 9 / (used as u128 * 8)) as usize + 64;
-        let mut grown = Vec::with_capacity(guess.clamp(length + children, most));
+        let (least, most) = (length + children, length + left);
+        let mut grown = Vec::with_capacity((length + guess + 64).clamp(least, most));
         grown.extend_from_slice(self.scratch.get(..length).unwrap_or_default());
         grown.resize(grown.capacity(), Node::NIL);
         self.grown = grown;
