@@ -25,6 +25,8 @@
 //! | `supervisor`, `supervisor_*`, `child`, `child_stop` | [`Supervisor`]: children, their order, and their restarts |
 //! | `timer`, `trace`, `stats`, `ties`, `error` | timers, trace tokens, counters, what is remembered, reasons and refusals |
 
+#![forbid(unsafe_code)]
+
 mod abandoned;
 mod alias;
 mod asking;

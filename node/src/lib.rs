@@ -55,6 +55,8 @@
 //! writes and ticks even when all of them compute. What computes for long is better a thread of its own
 //! ([`Node::spawn_thread`]).
 
+#![forbid(unsafe_code)]
+
 pub mod admission;
 pub mod bridge;
 pub mod carrier;

@@ -100,7 +100,7 @@ accessors! {
 
     /// A binary that is UTF-8 text, where it lies.
     as_str(self) -> Option<&'a str> {
-        std::str::from_utf8(self.as_bytes()?).ok()
+        crate::utf8::text(self.as_bytes()?).ok()
     }
 
     /// A binary to keep: a slice of the message, or a copy where it is under an eighth of a message of more than 4 KiB.

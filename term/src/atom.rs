@@ -8,6 +8,8 @@ use std::hash::{Hash, Hasher};
 
 use smol_str::SmolStr;
 
+use crate::utf8::text;
+
 /// Most characters an atom may have (erl_ext_dist, `ATOM_UTF8_EXT`).
 pub const MAX_ATOM_CHARACTERS: usize = 255;
 
@@ -92,7 +94,7 @@ impl Atom {
         LAST_NODE.with(|kept| {
             let mut last = kept.try_borrow_mut().ok()?;
             if last.as_str().as_bytes() != name {
-                *last = Self::from_checked(std::str::from_utf8(name).ok()?);
+                *last = Self::from_checked(text(name).ok()?);
             }
             Some(last.clone())
         })
@@ -230,8 +232,7 @@ impl<'a> AtomRef<'a> {
             Cow::Owned(self.name.iter().map(|&byte| char::from(byte)).collect())
         } else {
             // Checked when the message was decoded, so nothing is ever lost here.
-            std::str::from_utf8(self.name)
-                .map_or_else(|_| String::from_utf8_lossy(self.name), Cow::Borrowed)
+            text(self.name).map_or_else(|_| String::from_utf8_lossy(self.name), Cow::Borrowed)
         }
     }
 
@@ -251,7 +252,7 @@ impl<'a> AtomRef<'a> {
         let (latin1, utf8) = if self.latin1 {
             (self.name, "")
         } else {
-            (&[][..], std::str::from_utf8(self.name).unwrap_or_default())
+            (&[][..], text(self.name).unwrap_or_default())
         };
         latin1.iter().map(|&byte| char::from(byte)).chain(utf8.chars())
     }

@@ -16,7 +16,7 @@
 //! `encode.rs`; `compress.rs` and `transcode.rs` (atom
 //! caches) both ways; `encoded.rs` is a payload on its way.
 //!
-//! What terms mean: `order.rs` and `hash.rs`. What they look like: `text/`. As Rust types: `serde/`, `macros.rs`.
+//! What terms mean: `order.rs` and `hash.rs`. What they look like: `text/`. As Rust types: `serde/`, `macros.rs`. `utf8.rs` is bytes as text, and has the one line of `unsafe`.
 
 mod access;
 mod atom;
@@ -50,6 +50,7 @@ pub mod tag;
 mod term;
 pub mod text;
 pub mod transcode;
+mod utf8;
 mod view;
 
 pub use crate::atom::{Atom, AtomRef, AtomTooLong, IntoAtom, MAX_ATOM_CHARACTERS};

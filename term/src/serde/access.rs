@@ -450,7 +450,10 @@ impl<'a, 'de> de::EnumAccess<'de> for Variant<'a, 'de> {
         if !self.result
             && let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = self.deserializer.cursor.remaining()
             && let Some(found) = rest.get(..usize::from(*length))
-            && let Some(name) = self.names.iter().find(|name| name.as_bytes() == found)
+            && let Some(name) = self
+                .names
+                .iter()
+                .find(|name| name.len() == found.len() && begins_with(found, name.as_bytes()))
         {
             self.deserializer.cursor.pass(2 + found.len());
             let value = seed.deserialize(BorrowedStrDeserializer::<Error>::new(name))?;

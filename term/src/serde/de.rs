@@ -220,7 +220,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             Some(NEW_FLOAT_EXT | FLOAT_EXT) => self.float(visitor),
             Some(BINARY_EXT) => {
                 let bytes = self.cursor.binary()?;
-                match std::str::from_utf8(bytes) {
+                match crate::utf8::text(bytes) {
                     Ok(text) => visitor.visit_borrowed_str(text),
                     Err(_) => visitor.visit_borrowed_bytes(bytes),
                 }

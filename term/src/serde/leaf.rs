@@ -12,9 +12,11 @@ use crate::atom::{Atom, AtomRef};
 use crate::decode::{Place, decode};
 use crate::encoded::Encoded;
 use crate::error::DecodeErrorKind;
+use crate::identifier;
 use crate::tag::*;
 use crate::term::Term;
 use crate::transcode;
+use crate::utf8::text;
 
 impl<'de> Deserializer<'de> {
     #[inline]
@@ -79,7 +81,7 @@ impl<'de> Deserializer<'de> {
         let remaining = self.cursor.remaining();
         if let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = remaining
             && let Some(name) = rest.get(..usize::from(*length))
-            && let Ok(name) = std::str::from_utf8(name)
+            && let Ok(name) = text(name)
         {
             self.cursor.pass(2 + name.len());
             return Some(Cow::Borrowed(name));
@@ -115,7 +117,7 @@ impl<'de> Deserializer<'de> {
             return Err(DecodeErrorKind::Truncated.at(self.cursor.position()).into());
         };
         self.cursor.pass(5 + length);
-        match std::str::from_utf8(bytes) {
+        match text(bytes) {
             Ok(text) => visitor.visit_borrowed_str(text),
             Err(_) => Err(Error::new("expected binary of UTF-8 text, found other bytes")),
         }
@@ -168,10 +170,24 @@ impl<'de> Deserializer<'de> {
         self.raw(visitor)
     }
 
+    /// Passes over one term; pids, which is what most raw parts are, without a call.
+    #[inline(always)]
+    fn raw_bytes(&mut self) -> Result<&'de [u8], Error> {
+        let rest = self.cursor.remaining();
+        if rest.first() == Some(&NEW_PID_EXT)
+            && let Some(end) = identifier::today(rest, 0, 1, 12)
+            && let Some(bytes) = rest.get(..end)
+        {
+            self.cursor.pass(end);
+            return Ok(bytes);
+        }
+        Ok(self.cursor.skip_term()?)
+    }
+
     /// One term as its bytes.
     pub(super) fn raw<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let atoms = self.atoms();
-        let bytes = self.cursor.skip_term()?;
+        let bytes = self.raw_bytes()?;
         if atoms.is_empty() {
             return visitor.visit_borrowed_bytes(bytes);
         }

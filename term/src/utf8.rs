@@ -1,0 +1,72 @@
+//! Bytes as text. Names and short texts are ASCII nearly always: that is found out in line, where the library's call was a quarter of the
+//! time of typed reading.
+
+use std::str::{Utf8Error, from_utf8};
+
+/// Longest text that is looked at here: beyond it a call costs nothing beside the work.
+const SHORT: usize = 64;
+
+/// The bytes as text.
+///
+/// # Errors
+/// Where they are no UTF-8.
+#[inline(always)]
+#[allow(
+    unsafe_code,
+    reason = "typed reading of 1,000 records takes under 0.8 of the time: `cargo bench -p term --bench codec -- e`"
+)]
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Utf8Error> {
+    if bytes.len() > SHORT || !is_ascii(bytes) {
+        return from_utf8(bytes);
+    }
+    // SAFETY: `is_ascii` has found the highest bit of every byte clear: each is a code point of its own, below 128, and such
+    // bytes are UTF-8 in any number and order. Miri runs over the tests of this file (`.ci/run`).
+    Ok(unsafe { std::str::from_utf8_unchecked(bytes) })
+}
+
+/// Whether no byte has its highest bit set: words that overlap at the end, so that no byte is left over.
+#[inline(always)]
+fn is_ascii(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        let words = bytes.as_chunks::<8>().0.iter();
+        return words
+            .fold(u64::from_ne_bytes(*last), |seen, word| seen | u64::from_ne_bytes(*word))
+            & 0x8080_8080_8080_8080
+            == 0;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return (u32::from_ne_bytes(*first) | u32::from_ne_bytes(*last)) & 0x8080_8080 == 0;
+    }
+    bytes.iter().fold(0, |seen, byte| seen | byte) < 0x80
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_length_and_place_of_a_byte_that_is_not_ascii_reads_as_the_library_reads_it() {
+        // Every length in words, then around the limit.
+        for length in (0..=20).chain([31, 32, SHORT - 1, SHORT, SHORT + 1]) {
+            let plain: Vec<u8> = (0..length).map(|at| b' ' + (at % 90) as u8).collect();
+            assert_eq!(text(&plain), from_utf8(&plain));
+            for place in 0..length {
+                for wrong in [0x80, 0xff] {
+                    let mut bytes = plain.clone();
+                    bytes[place] = wrong;
+                    assert_eq!(
+                        text(&bytes),
+                        from_utf8(&bytes),
+                        "{length} bytes, {wrong:#x} at {place}"
+                    );
+                }
+                if place + 1 < length {
+                    let mut bytes = plain.clone();
+                    bytes[place..place + 2].copy_from_slice("ö".as_bytes());
+                    assert_eq!(text(&bytes), from_utf8(&bytes));
+                    assert!(text(&bytes).is_ok());
+                }
+            }
+        }
+    }
+}
