@@ -38,8 +38,9 @@ pub enum EetfError {
     Invalid(#[from] DecodeError),
 }
 
-/// eetf drops, clones and compares by recursion: this deep is safe on a thread of 2 MiB (its limit was measured at 1,648).
-const MAX_DEPTH: usize = 512;
+/// eetf drops, clones, compares and prints by recursion. This deep it does so on a thread of 256 KiB, as a test shows; the types that
+/// serde reads may be as deep ([`Limits`](crate::Limits)).
+const MAX_DEPTH: usize = 128;
 
 impl TryFrom<&e::Term> for Term {
     type Error = EetfError;
@@ -151,7 +152,7 @@ impl TryFrom<&Term> for e::Term {
     type Error = EetfError;
 
     fn try_from(term: &Term) -> Result<Self, EetfError> {
-        read(term.root(), MAX_DEPTH)
+        read(term.root())
     }
 }
 
@@ -163,12 +164,93 @@ impl TryFrom<Term> for e::Term {
     }
 }
 
-/// By recursion, since what it builds can be dropped only by recursion; hence the limit.
-fn read(term: TermRef<'_>, depth: usize) -> Result<e::Term, EetfError> {
-    let Some(depth) = depth.checked_sub(1) else { return Err(EetfError::TooDeep(MAX_DEPTH)) };
-    let all = |parts: &mut dyn Iterator<Item = TermRef<'_>>| {
-        parts.map(|part| read(part, depth)).collect::<Result<Vec<_>, _>>()
-    };
+/// A container whose parts are being brought over.
+struct Frame<'a> {
+    kind: Container,
+    /// Parts to come, the next at the end; of a map key and value in turn, of an improper list the tail after the elements.
+    left: Vec<TermRef<'a>>,
+    made: Vec<e::Term>,
+}
+
+enum Container {
+    List,
+    ImproperList,
+    Tuple,
+    Map,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of a container.
+    fn of(term: TermRef<'a>) -> Option<Self> {
+        let (kind, mut left): (_, Vec<_>) = match term.view() {
+            View::List(list) => (Container::List, list.iter().collect()),
+            View::ImproperList(list, tail) => {
+                (Container::ImproperList, list.iter().chain([tail]).collect())
+            }
+            View::Tuple(tuple) => (Container::Tuple, tuple.iter().collect()),
+            View::Map(map) => {
+                (Container::Map, map.iter().flat_map(|(key, value)| [key, value]).collect())
+            }
+            _ => return None,
+        };
+        left.reverse();
+        Some(Self { kind, made: Vec::with_capacity(left.len()), left })
+    }
+
+    /// The container, once all parts are there.
+    fn finish(self) -> e::Term {
+        let mut elements = self.made;
+        match (self.kind, elements.pop()) {
+            (Container::ImproperList, Some(last)) => {
+                e::ImproperList { elements, last: Box::new(last) }.into()
+            }
+            (kind, last) => {
+                elements.extend(last);
+                match kind {
+                    Container::Tuple => e::Tuple { elements }.into(),
+                    Container::Map => {
+                        let mut map = std::collections::HashMap::with_capacity(elements.len() / 2);
+                        let mut parts = elements.into_iter();
+                        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
+                            map.insert(key, value);
+                        }
+                        e::Map { map }.into()
+                    }
+                    Container::List | Container::ImproperList => e::List { elements }.into(),
+                }
+            }
+        }
+    }
+}
+
+fn read(root: TermRef<'_>) -> Result<e::Term, EetfError> {
+    let mut frames: Vec<Frame<'_>> = Vec::new();
+    let mut next = Some(root);
+    loop {
+        let mut made = None;
+        if let Some(term) = next.take() {
+            match Frame::of(term) {
+                Some(_) if frames.len() == MAX_DEPTH => return Err(EetfError::TooDeep(MAX_DEPTH)),
+                Some(frame) => frames.push(frame),
+                None => made = Some(leaf(term)?),
+            }
+        } else {
+            made = frames.pop().map(Frame::finish);
+        }
+        match (frames.last_mut(), made) {
+            (Some(frame), made) => {
+                frame.made.extend(made);
+                next = frame.left.pop();
+            }
+            (None, Some(made)) => return Ok(made),
+            // Not reached: without a frame something has been made.
+            (None, None) => return Err(EetfError::Unknown("such terms")),
+        }
+    }
+}
+
+/// What has no parts.
+fn leaf(term: TermRef<'_>) -> Result<e::Term, EetfError> {
     let name = |atom: &Atom| e::Atom::from(atom.as_str());
     Ok(match term.view() {
         View::Integer(value) => match i32::try_from(value) {
@@ -185,16 +267,6 @@ fn read(term: TermRef<'_>, depth: usize) -> Result<e::Term, EetfError> {
                 *byte = byte.checked_shr(u32::from(8u8.saturating_sub(last))).unwrap_or(0);
             }
             e::BitBinary { bytes, tail_bits_size: last }.into()
-        }
-        View::List(list) => e::List { elements: all(&mut list.iter())? }.into(),
-        View::ImproperList(list, tail) => {
-            e::ImproperList { elements: all(&mut list.iter())?, last: Box::new(read(tail, depth)?) }
-                .into()
-        }
-        View::Tuple(tuple) => e::Tuple { elements: all(&mut tuple.iter())? }.into(),
-        View::Map(map) => {
-            let pairs = map.iter().map(|(key, value)| Ok((read(key, depth)?, read(value, depth)?)));
-            e::Map { map: pairs.collect::<Result<_, EetfError>>()? }.into()
         }
         View::Pid(pid) => e::Pid {
             node: name(pid.node()),
@@ -218,6 +290,10 @@ fn read(term: TermRef<'_>, depth: usize) -> Result<e::Term, EetfError> {
             arity: fun.arity(),
         }
         .into(),
+        // Frames, above.
+        View::List(_) | View::ImproperList(..) | View::Tuple(_) | View::Map(_) => {
+            return Err(EetfError::Unknown("such terms"));
+        }
         View::Fun(_) => return Err(EetfError::Unknown("closures that can be made")),
         View::Record(_) => return Err(EetfError::Unknown("native records")),
         View::Opaque(_) => return Err(EetfError::Unknown("terms in a node's own encoding")),

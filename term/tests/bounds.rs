@@ -7,8 +7,11 @@
 
 mod beam;
 
+use std::cmp::Ordering;
+
 use beam::{Dice, mutate};
-use term::{Cursor, DecodeErrorKind, Encoded, Limits, Term, order, term};
+use term::transcode::AtomForm;
+use term::{Cursor, DecodeErrorKind, Encoded, Limits, Term, match_term, order, term};
 
 const DEEP: usize = 1_000_000;
 
@@ -62,6 +65,107 @@ fn a_million_levels_are_decoded_encoded_compared_hashed_printed_cloned_and_dropp
             }
             let ignored: Result<serde::de::IgnoredAny, _> = term::from_bytes(&bytes);
             assert!(ignored.is_ok(), "{name}");
+        }
+    });
+}
+
+/// Those again, and closures in the variables of closures, records in records.
+fn deep_terms_of_all_kinds() -> Vec<(&'static str, Vec<u8>)> {
+    let closure = [
+        &[112, 0, 0, 0, 56, 1][..],
+        &[9; 16],
+        &[0, 0, 0, 4, 0, 0, 0, 1, 119, 1, b'm', 97, 5, 97, 6, 88, 119, 3, b'a', b'@', b'b'],
+        &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3],
+    ]
+    .concat();
+    let record = vec![67, 0, 0, 0, 1, 1, 119, 1, b'm', 119, 1, b'r', 119, 1, b'f'];
+    let mut all = deep_terms();
+    // The others are leaves or very like these.
+    all.retain(|(name, _)| ["lists", "maps in values", "tuples that go on"].contains(name));
+    for (name, level) in [("closures", closure), ("records", record)] {
+        // Enough for any recursion to overflow, and a tenth of the time.
+        all.push((name, [&[131][..], &level.repeat(DEEP / 10), &[106]].concat()));
+    }
+    all
+}
+
+#[test]
+fn a_million_levels_pass_through_every_other_operation_on_256_kib_of_stack() {
+    on_a_small_stack(|| {
+        for (name, bytes) in deep_terms_of_all_kinds() {
+            let term =
+                Term::decode(bytes.clone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            // Another that differs in its innermost part alone, where there is one.
+            let mut other = bytes.clone();
+            if let Some(core) = other.iter().rposition(|&byte| byte == 1 || byte == 106) {
+                other[core] = if other[core] == 1 { 2 } else { 104 };
+                other.splice(core + 1..core + 1, (other[core] == 104).then_some(0));
+            }
+            if let Ok(other) = Term::decode(other) {
+                assert_ne!(term.cmp(&other), Ordering::Equal, "{name}");
+                assert_ne!(order::compare(&term, &other), Ordering::Equal, "{name}");
+            }
+            // Out: by pieces, as a part of a larger one, as a key, through serde. Compared as bytes, which takes less time than as terms.
+            let written = term.encode_to_vec();
+            assert!(term.encode_pieces().concat() == written[1..], "{name}");
+            let larger = Term::tuple(&[term.clone(), 1.into()]);
+            assert!(larger.element(0).unwrap().to_term().encode_to_vec() == written, "{name}");
+            let map = Term::map([(term.clone(), 1.into())]);
+            let found = map.as_map().unwrap().get_term(term.root());
+            assert_eq!(found.and_then(|one| one.as_i64()), Some(1), "{name}");
+            assert!(term::to_bytes(&term).unwrap() == written, "{name}");
+            // In: as a term, a payload or bytes inside a type; with and without an atom cache.
+            assert!(term::from_bytes::<Term>(&written).unwrap().encode_to_vec() == written);
+            assert!(term::from_bytes::<Encoded>(&written).unwrap().bytes() == &written[1..]);
+            let raw: term::serde::Raw<'_> = term::from_bytes(&written).unwrap();
+            assert_eq!(raw.bytes().len(), written.len() - 1, "{name}");
+            let mut cached = Vec::new();
+            term::transcode::transcode(&written[1..], &[], &mut cached, |_| AtomForm::CacheRef(0))
+                .unwrap();
+            let payload = Encoded::new(cached.into(), Some(["m".parse().unwrap()].into()));
+            assert!(!payload.to_bytes_without_cache_refs().unwrap().is_empty(), "{name}");
+            assert!(payload.decode().is_ok(), "{name}");
+            assert!(payload.deserialize::<Vec<Vec<String>>>().is_err(), "{name}");
+            // Looked at: in a pattern, as what it is not, as Elixir prints it, cut short in a log.
+            assert!(
+                match_term!(term, {
+                    [_first | rest] => rest != term,
+                    {a, _} => false,
+                    other => other.kind_name() != "list",
+                }),
+                "{name}"
+            );
+            let _ = (term.as_iodata(), term.as_charlist(), term.held());
+            assert!(!term.inspect().to_string().is_empty(), "{name}");
+            // What a closure holds is not printed.
+            assert!(name == "closures" || format!("{payload:?}").len() > 100, "{name}");
+            assert!(name == "closures" || format!("{term:.100}").len() == 100, "{name}");
+            #[cfg(feature = "eetf")]
+            assert!(eetf::Term::try_from(&term).is_err(), "{name}");
+        }
+    });
+}
+
+#[cfg(feature = "eetf")]
+#[test]
+fn what_is_brought_to_eetf_is_no_deeper_than_its_recursion_survives_on_256_kib_of_stack() {
+    on_a_small_stack(|| {
+        for (before, after) in [
+            (&[108, 0, 0, 0, 1][..], &[106][..]),
+            (&[104, 1], &[]),
+            (&[116, 0, 0, 0, 1, 97, 1], &[]),
+        ] {
+            let nested = |depth: usize| {
+                let bytes =
+                    [&[131][..], &before.repeat(depth), &[106], &after.repeat(depth)].concat();
+                eetf::Term::try_from(Term::decode(bytes).unwrap())
+            };
+            let deepest = (1..2000).take_while(|&depth| nested(depth).is_ok()).last().unwrap();
+            let theirs = nested(deepest).unwrap();
+            assert_eq!(theirs.clone(), theirs);
+            assert!(!theirs.to_string().is_empty());
+            assert!(Term::try_from(theirs).is_ok());
+            assert!(matches!(nested(deepest + 1), Err(term::eetf::EetfError::TooDeep(_))));
         }
     });
 }
