@@ -184,6 +184,41 @@ fn echo(scene: &mut Scene, id: &str, flags: &[&str]) -> Result<String> {
 
 tests::on_every_release!(a_node_listens_on_tls_and_on_a_unix_socket_at_once, two_at_once());
 
+/// A puppet with a Unix socket and a listener on the network, and a BEAM on each at the same time.
+fn a_peer_on_each_side(otp: &'static Otp, network: Carrier) {
+    Scene::run(otp, |scene| {
+        let inside = scene.otp().inside(scene.shared())?;
+        network.prepare(scene.shared(), &inside)?;
+        let both = |network: Vec<String>, beside: &[&str]| {
+            let beside = beside.iter().map(|word| (*word).to_owned());
+            network.into_iter().chain(beside).collect::<Vec<_>>()
+        };
+        let dist = scene.shared().join("dist").display().to_string();
+        let options = both(
+            network.options(scene.shared()),
+            &["--local", &dist, "--sname", "ours@localhost", "--cookie", COOKIE],
+        );
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let ready = scene.start_node("node", Program::Puppet, &options)?;
+        let flags = network.flags(&inside);
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        scene.start_beam("far", "far@localhost", COOKIE, &flags)?;
+        let beside = Carrier::Local.flags(&inside);
+        let beside: Vec<&str> = beside.iter().map(String::as_str).collect();
+        let settings = [("node", ready.name.as_str())];
+        suite::run(scene, "each_side_suite", "tester@localhost", &beside, &settings)
+    });
+}
+
+tests::on_every_release!(
+    peers_over_tls_and_over_a_unix_socket_at_once,
+    a_peer_on_each_side(super::Carrier::Tls)
+);
+tests::on_every_release!(
+    peers_over_tcp_and_over_a_unix_socket_at_once,
+    a_peer_on_each_side(super::Carrier::Tcp)
+);
+
 fn on_host(test: impl FnOnce(&mut Scene) -> Result<()>) -> Result<()> {
     Scene::run(Otp::host()?, test);
     Ok(())

@@ -23,15 +23,27 @@ fn in_a_mesh(otp: &'static Otp, carrier: Carrier) {
 on_every_release!(a_cluster_stays_whole_with_ours_in_it, in_a_mesh(super::Carrier::Tcp));
 
 /// Short names of the machine's own host: that is where a node without a name takes itself to be.
-fn as_a_guest(otp: &'static Otp) {
-    Scene::run(otp, |scene| {
+fn as_a_guest(otp: &'static Otp, carrier: Carrier) {
+    Scene::run_over(carrier, otp, |scene| {
         let ready =
             scene.start_node("node", Program::Puppet, &["--sname", "ours", "--cookie", COOKIE])?;
         suite::run(scene, "guest_suite", "undefined", &[], &[("node", &ready.name)])
     });
 }
 
-on_every_release!(a_node_without_a_name_is_given_one, as_a_guest());
+on_every_release!(a_node_without_a_name_is_given_one, as_a_guest(super::Carrier::Tcp));
+
+#[test]
+fn a_node_without_a_name_is_given_one_over_a_unix_socket() -> anyhow::Result<()> {
+    as_a_guest(Otp::host()?, Carrier::Local);
+    Ok(())
+}
+
+#[test]
+fn a_cluster_over_unix_sockets_stays_whole_with_ours_in_it() -> anyhow::Result<()> {
+    in_a_mesh(Otp::host()?, Carrier::Local);
+    Ok(())
+}
 
 /// Names on both sides of the tester's, and one that carries messages to them meanwhile.
 fn at_the_same_time(otp: &'static Otp, carrier: Carrier) {

@@ -44,6 +44,19 @@ on_every_release!(
     storms_come_out_alike_and_leave_nothing,
     with_two_puppets_over_tcp("storm_suite")
 );
+
+#[test]
+fn storms_over_tls_come_out_alike() -> anyhow::Result<()> {
+    with_two_puppets(Carrier::Tls, Otp::host()?, "storm_suite");
+    Ok(())
+}
+
+#[test]
+fn storms_over_unix_sockets_come_out_alike() -> anyhow::Result<()> {
+    with_two_puppets(Carrier::Local, Otp::host()?, "storm_suite");
+    Ok(())
+}
+
 over_every_carrier!(a_puppet_obeys, with_two_puppets("puppet_basic_suite"));
 over_every_carrier!(links_and_exits_are_erlangs, with_two_puppets("puppet_link_suite"));
 over_every_carrier!(monitors_are_erlangs, with_two_puppets("puppet_monitor_suite"));
