@@ -16,7 +16,7 @@
 //! `encode.rs`; `compress.rs` and `transcode.rs` (atom
 //! caches) both ways; `encoded.rs` is a payload on its way.
 //!
-//! What terms mean: `order.rs` and `hash.rs`. What they look like: `text/`. As Rust types: `serde/`, `macros.rs`. `utf8.rs` is bytes as text, and has the one line of `unsafe`.
+//! What terms mean: `order.rs` and `hash.rs`, as Rust's traits in `equality.rs`. What they look like: `text/`. As Rust types: `serde/`, `macros.rs`. `utf8.rs` is bytes as text, and has the one line of `unsafe`.
 
 mod access;
 mod atom;
@@ -30,6 +30,7 @@ pub mod eetf;
 mod encode;
 mod encoded;
 mod encoder;
+mod equality;
 mod error;
 pub mod guide;
 mod hash;

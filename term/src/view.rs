@@ -90,12 +90,24 @@ impl<'a> Tuple<'a> {
     /// The element at `index`, from 0.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<TermRef<'a>> {
-        (index < self.len()).then(|| self.0.part(self.0.context().at(self.0.node.first() + index)))
+        (index < self.len()).then(|| self.0.child(index))
     }
 
     /// The elements.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = TermRef<'a>> + DoubleEndedIterator + 'a {
         run(self.0, self.0.node.first(), self.len())
+    }
+}
+
+impl<'a> TermRef<'a> {
+    /// The part at `index` among those of a container, which has so many.
+    fn child(self, index: usize) -> Self {
+        self.part(self.context().at(self.node.first() + index))
+    }
+
+    /// Such a part that is an atom: the decoder has seen to that.
+    fn child_atom(self, index: usize) -> AtomRef<'a> {
+        self.child(index).as_atom().unwrap_or(AtomRef::utf8(&[]))
     }
 }
 
@@ -253,13 +265,7 @@ impl<'a> Map<'a> {
     /// The pairs in the order they came in, which Erlang leaves open.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (TermRef<'a>, TermRef<'a>)> + 'a {
         let map = *self;
-        let context = map.0.context();
-        (0..map.len()).map(move |at| {
-            (
-                map.0.part(map::key_at(context, map.0.node, at)),
-                map.0.part(map::value_at(context, map.0.node, at)),
-            )
-        })
+        (0..map.len()).map(move |at| map.pair(at))
     }
 
     /// The pairs in the order of their keys ([`order::compare_as_keys`](crate::order::compare_as_keys)).
@@ -267,13 +273,12 @@ impl<'a> Map<'a> {
         let map = *self;
         let context = map.0.context();
         let order = map::KeyOrder::of(context, map.0.node);
-        (0..map.len()).map(move |nth| {
-            let at = order.position(context, nth);
-            (
-                map.0.part(map::key_at(context, map.0.node, at)),
-                map.0.part(map::value_at(context, map.0.node, at)),
-            )
-        })
+        (0..map.len()).map(move |nth| map.pair(order.position(context, nth)))
+    }
+
+    /// The pair at a place in the order they came in.
+    fn pair(self, at: usize) -> (TermRef<'a>, TermRef<'a>) {
+        (self.0.child(2 * at), self.0.child(2 * at + 1))
     }
 }
 
@@ -286,26 +291,22 @@ impl<'a> Export<'a> {
         Self(term)
     }
 
-    fn child(&self, index: usize) -> TermRef<'a> {
-        self.0.part(self.0.context().at(self.0.node.first() + index))
-    }
-
     /// The module.
     #[must_use]
     pub fn module(&self) -> AtomRef<'a> {
-        self.child(0).as_atom().unwrap_or(AtomRef::utf8(&[]))
+        self.0.child_atom(0)
     }
 
     /// The function's name.
     #[must_use]
     pub fn function(&self) -> AtomRef<'a> {
-        self.child(1).as_atom().unwrap_or(AtomRef::utf8(&[]))
+        self.0.child_atom(1)
     }
 
     /// How many arguments it takes, 0 to 255.
     #[must_use]
     pub fn arity(&self) -> u8 {
-        self.child(2).as_i64().and_then(|arity| u8::try_from(arity).ok()).unwrap_or_default()
+        self.0.child(2).as_i64().and_then(|arity| u8::try_from(arity).ok()).unwrap_or_default()
     }
 }
 
@@ -318,10 +319,6 @@ impl<'a> Fun<'a> {
         Self(term)
     }
 
-    fn child(&self, index: usize) -> TermRef<'a> {
-        self.0.part(self.0.context().at(self.0.node.first() + index))
-    }
-
     fn fixed<const N: usize>(&self, from: usize) -> [u8; N] {
         let fixed = order::fixed_part(self.0.context(), self.0.node);
         fixed.get(from..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
@@ -330,7 +327,7 @@ impl<'a> Fun<'a> {
     /// The module it was written in.
     #[must_use]
     pub fn module(&self) -> AtomRef<'a> {
-        self.child(0).as_atom().unwrap_or(AtomRef::utf8(&[]))
+        self.0.child_atom(0)
     }
 
     /// How many arguments it takes, 0 to 255.
@@ -355,19 +352,19 @@ impl<'a> Fun<'a> {
     /// The number older nodes know it by.
     #[must_use]
     pub fn old_index(&self) -> TermRef<'a> {
-        self.child(1)
+        self.0.child(1)
     }
 
     /// The hash older nodes know it by.
     #[must_use]
     pub fn old_uniq(&self) -> TermRef<'a> {
-        self.child(2)
+        self.0.child(2)
     }
 
     /// The process that made it.
     #[must_use]
     pub fn creator(&self) -> Option<Pid> {
-        self.child(3).as_pid()
+        self.0.child(3).as_pid()
     }
 
     /// The variables it has captured.
@@ -385,20 +382,16 @@ impl<'a> Record<'a> {
         Self(term)
     }
 
-    fn child(&self, index: usize) -> TermRef<'a> {
-        self.0.part(self.0.context().at(self.0.node.first() + index))
-    }
-
     /// The module that defines it.
     #[must_use]
     pub fn module(&self) -> AtomRef<'a> {
-        self.child(0).as_atom().unwrap_or(AtomRef::utf8(&[]))
+        self.0.child_atom(0)
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> AtomRef<'a> {
-        self.child(1).as_atom().unwrap_or(AtomRef::utf8(&[]))
+        self.0.child_atom(1)
     }
 
     /// Whether its module exports it.
@@ -423,8 +416,8 @@ impl<'a> Record<'a> {
     pub fn fields(&self) -> impl ExactSizeIterator<Item = (AtomRef<'a>, TermRef<'a>)> + 'a {
         let record = *self;
         (0..record.len()).map(move |index| {
-            let name = record.child(2 + index).as_atom().unwrap_or(AtomRef::utf8(&[]));
-            (name, record.child(2 + record.len() + index))
+            let name = record.0.child_atom(2 + index);
+            (name, record.0.child(2 + record.len() + index))
         })
     }
 

@@ -42,6 +42,25 @@ fn what_a_node_writes_is_decoded_and_written_again_byte_for_byte() {
 }
 
 #[test]
+fn every_truncation_of_what_a_node_writes_is_refused_by_every_reader() {
+    for mut beam in Beam::all() {
+        let mut terms = beam.random(23, 400);
+        terms.extend(beam.compress(9, &terms));
+        let mut cuts = 0;
+        for bytes in terms.iter().filter(|bytes| bytes.len() < 600) {
+            for cut in 0..bytes.len() {
+                let part = &bytes[..cut];
+                assert!(Term::decode(part.to_vec()).is_err(), "{cut} of {bytes:?}");
+                let typed: Result<serde::de::IgnoredAny, _> = term::from_bytes_owned(part);
+                assert!(typed.is_err(), "{cut} of {bytes:?}");
+                cuts += 1;
+            }
+        }
+        assert!(cuts > 10_000, "OTP {}: {cuts} truncations", beam.release);
+    }
+}
+
+#[test]
 fn compressed_terms_are_read_from_a_node_and_by_a_node() {
     for mut beam in Beam::all() {
         // Compressible ones among them: OTP leaves a term as it is where compression does not pay.
