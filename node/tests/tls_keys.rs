@@ -80,41 +80,72 @@ fn lasting(otp: &'static Otp) {
 
 tests::on_every_release!(the_cipher_chosen_with_a_beam_is_one_that_lasts, lasting());
 
+/// A sidecar, and an `erl` over TLS with one more option on both its sides, which evaluates this; what that prints.
+fn beside(scene: &mut Scene, version: &str, option: &str, code: &str) -> Result<Vec<String>> {
+    let authority = Authority::new("the cluster's")?;
+    fs::write(scene.shared().join("ca.pem"), authority.pem())?;
+    authority.issue(scene.shared(), "node", &Holder::of(&["localhost"]))?;
+    scene.start_epmd()?;
+    let file = |name: &str| scene.shared().join(name).display().to_string();
+    let (cert, key, ca) = (file("node.pem"), file("node.key"), file("ca.pem"));
+    let mut arguments = vec!["--sname", "rust@localhost", "--cookie", COOKIE];
+    arguments.extend(["--tls-cert", &cert, "--tls-key", &key, "--tls-ca", &ca]);
+    scene.start_node("node", Program::Sidecar, &arguments)?;
+
+    let inside = scene.otp().inside(scene.shared())?;
+    let conf = optfile(&inside, "node", version);
+    let versions = format!("{{versions, ['{version}']}}");
+    ensure!(conf.matches(&versions).count() == 2, "another option file: {conf}");
+    let conf = conf.replace(&versions, &format!("{option}, {versions}"));
+    fs::write(scene.shared().join("tls.conf"), conf)?;
+    let conf = inside.join("tls.conf").display().to_string();
+    let mut erl = scene.erl()?;
+    erl.args(["-proto_dist", "inet_tls", "-ssl_dist_optfile", &conf]);
+    erl.args(["-sname", "tester@localhost", "-setcookie", COOKIE, "-eval", code]);
+    let mut beam = Group::start("beam", erl)?;
+    beam.wait(SOON)?;
+    Ok(beam.log().lines().into_iter().map(|line| line.text).collect())
+}
+
 /// A BEAM that changes its keys, and wants ours changed, after every few messages.
 fn changed_keys(otp: &'static Otp) {
     Scene::run_bare(otp, |scene| {
-        let authority = Authority::new("the cluster's")?;
-        fs::write(scene.shared().join("ca.pem"), authority.pem())?;
-        authority.issue(scene.shared(), "node", &Holder::of(&["localhost"]))?;
-        scene.start_epmd()?;
-        let file = |name: &str| scene.shared().join(name).display().to_string();
-        let (cert, key, ca) = (file("node.pem"), file("node.key"), file("ca.pem"));
-        let mut arguments = vec!["--sname", "rust@localhost", "--cookie", COOKIE];
-        arguments.extend(["--tls-cert", &cert, "--tls-key", &key, "--tls-ca", &ca]);
-        scene.start_node("node", Program::Sidecar, &arguments)?;
-
-        let inside = scene.otp().inside(scene.shared())?;
-        let version = "{versions, ['tlsv1.3']}";
-        let conf = optfile(&inside, "node", "tlsv1.3");
-        ensure!(conf.matches(version).count() == 2, "another option file: {conf}");
-        let often = format!("{{key_update_at, 5000}}, {version}");
-        fs::write(scene.shared().join("tls.conf"), conf.replace(version, &often))?;
-        let conf = inside.join("tls.conf").display().to_string();
-        let mut erl = scene.erl()?;
-        erl.args(["-proto_dist", "inet_tls", "-ssl_dist_optfile", &conf]);
-        erl.args(["-sname", "tester@localhost", "-setcookie", COOKIE, "-eval"]).arg(
+        let lines = beside(
+            scene,
+            "tlsv1.3",
+            "{key_update_at, 5000}",
             "Rust = 'rust@localhost', true = net_kernel:connect_node(Rust), true = monitor_node(Rust, true), \
              Sizes = [N rem 7 * 1000 || N <- lists:seq(1, 300)] ++ [1 bsl 20], \
              Sent = [begin B = binary:copy(<<N>>, N), {echo, Rust} ! {self(), B}, B end || N <- Sizes], \
              [receive {echo, B} -> ok; {nodedown, _} -> io:put_chars(\"nodedown\\n\"), halt() end || B <- Sent], \
              io:put_chars(\"all are back\\n\"), halt().",
-        );
-        let mut beam = Group::start("beam", erl)?;
-        beam.wait(SOON)?;
-        let lines = beam.log().lines();
-        ensure!(lines.iter().any(|line| line.text == "all are back"), "{lines:?}");
+        )?;
+        ensure!(lines.iter().any(|line| line == "all are back"), "{lines:?}");
         Ok(())
     });
 }
 
 tests::on_every_release!(keys_change_under_way_with_tls_13, changed_keys());
+
+/// A BEAM that wants to renegotiate after a few messages: it would wait until the ticks stop.
+fn renegotiation(otp: &'static Otp) {
+    Scene::run_bare(otp, |scene| {
+        let lines = beside(
+            scene,
+            "tlsv1.2",
+            "{renegotiate_at, 200}",
+            "Rust = 'rust@localhost', true = net_kernel:connect_node(Rust), true = monitor_node(Rust, true), \
+             Ask = fun F(N) -> {echo, Rust} ! {self(), N}, receive {echo, N} -> F(N + 1); {nodedown, Rust} -> ok end end, \
+             ok = Ask(1), io:put_chars(\"down\\n\"), pong = net_adm:ping(Rust), {echo, Rust} ! {self(), again}, \
+             receive {echo, again} -> io:put_chars(\"again\\n\") end, halt().",
+        )?;
+        ensure!(lines.iter().any(|line| line == "down"), "{lines:?}");
+        ensure!(lines.iter().any(|line| line == "again"), "{lines:?}");
+        let log = scene.node("node")?.log().clone();
+        let told = log
+            .wait_for(0, SOON, |line| line.text.contains("the peer wants new keys").then_some(()));
+        told.context("nothing is said of it").map(|_| ())
+    });
+}
+
+tests::on_every_release!(who_wants_to_renegotiate_gets_a_new_connection_at_once, renegotiation());

@@ -58,6 +58,11 @@ pub(super) enum Complaint {
     NotTls,
     #[error("the two nodes have no TLS version or cipher in common: {0}")]
     NothingInCommon(String),
+    #[error(
+        "the peer wants new keys, as a BEAM does after 2^28 records, and TLS 1.2 cannot give them here: a new connection will \
+         have some; with {{versions, ['tlsv1.3']}} in the peer's options connections last"
+    )]
+    Renegotiation,
     #[error("TLS failed: {0}")]
     Other(String),
     #[error("the peer hung up during the TLS handshake, or in the middle of a connection")]

@@ -9,6 +9,7 @@
 //! | `files` | certificates and keys: read, and read again when they change |
 //! | `verify` | whose certificate is taken |
 //! | `names` | the names in a certificate, matched as `public_key:pkix_verify_hostname/2` matches them |
+//! | `watched` | whether a peer wants to renegotiate, which rustls does not do |
 //! | `complaint` | what went wrong, in words for whoever has to mend it |
 //!
 //! The handshake's messages have a length of 4 bytes here, as in `inet_tls_dist`. Sessions are never resumed: connections
@@ -21,6 +22,7 @@ mod names;
 mod optfile;
 mod options;
 mod verify;
+mod watched;
 
 use std::io;
 use std::pin::Pin;
@@ -29,13 +31,14 @@ use std::task::{Context, Poll};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ServerConfig};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, split};
+use tokio::io::{AsyncRead, ReadBuf, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
 use super::{Address, Carrier, Channel, Incoming, Listener, Prefix, Promise, TcpOptions, tcp};
 use complaint::Complaint;
 use files::Kept;
+use watched::Watched;
 
 pub use files::TlsError;
 pub use optfile::OptfileError;
@@ -91,11 +94,10 @@ impl Carrier for Tls {
             let stream = tcp::dial(to, &self.tcp).await?;
             let files = client.side().files();
             let stream = TlsConnector::from(client.now())
-                .connect(name, stream)
+                .connect(name, Watched::new(stream))
                 .await
                 .map_err(|error| Complaint::about(error, &files))?;
-            let identity = names::of_peer(stream.get_ref().1.peer_certificates());
-            Ok(channel(stream, to.clone(), identity, files))
+            Ok(channel(stream.into(), to.clone(), files))
         })
     }
 
@@ -162,17 +164,15 @@ async fn greet(
 ) -> io::Result<Channel> {
     let files = server.side().files();
     let stream = TlsAcceptor::from(server.now())
-        .accept(stream)
+        .accept(Watched::new(stream))
         .await
         .map_err(|error| Complaint::about(error, &files))?;
-    let identity = names::of_peer(stream.get_ref().1.peer_certificates());
-    Ok(channel(stream, peer, identity, files))
+    Ok(channel(stream.into(), peer, files))
 }
 
-fn channel<Stream>(stream: Stream, peer: Address, identity: Vec<String>, files: Files) -> Channel
-where
-    Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+fn channel(mut stream: TlsStream<Watched<TcpStream>>, peer: Address, files: Files) -> Channel {
+    let identity = names::of_peer(stream.get_ref().1.peer_certificates());
+    stream.get_mut().0.opened();
     let (reader, writer) = split(stream);
     let reader = Box::new(Explained { reader, files });
     Channel { reader, writer: Box::new(writer), peer, identity }
