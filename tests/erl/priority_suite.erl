@@ -1,13 +1,15 @@
 %% Priority messages and exits of OTP 28 and later, to a puppet's alias. (exit/3 by apply: older compilers know none.)
 -module(priority_suite).
 -export([all/0, a_priority_message_goes_ahead/1, a_priority_exit_goes_ahead/1, an_ordinary_alias_takes_no_priority/1,
-         large_priority_messages/1, a_priority_link_goes_ahead/1, a_priority_monitor_goes_ahead/1, priority_from_a_puppet/1]).
+         large_priority_messages/1, a_priority_link_goes_ahead/1, a_priority_monitor_goes_ahead/1, priority_from_a_puppet/1,
+         priority_exits_of_every_reason/1, what_has_priority_is_traced/1]).
 -include("check.hrl").
 -import(puppets, [do/2, tell/2, event/1, events/2, same_everywhere/2, same_everywhere/3]).
 
 all() ->
     [a_priority_message_goes_ahead, a_priority_exit_goes_ahead, an_ordinary_alias_takes_no_priority, large_priority_messages,
-     a_priority_link_goes_ahead, a_priority_monitor_goes_ahead, priority_from_a_puppet].
+     a_priority_link_goes_ahead, a_priority_monitor_goes_ahead, priority_from_a_puppet, priority_exits_of_every_reason,
+     what_has_priority_is_traced].
 
 known(#{own := "false"}) -> check:skip("another program than ours may run on a release without them", []);
 known(_) ->
@@ -133,4 +135,41 @@ priority_from_a_puppet(Config) ->
                                                         do(B, {send_priority, Alias, ahead}), do(B, {exit_priority, Alias, exit_ahead})
                                                 end),
                             [case E of {'EXIT', _, Reason} -> {'EXIT', Reason}; _ -> E end || E <- events(A, 7)]
+                    end).
+
+priority_exits_of_every_reason(Config) ->
+    known(Config),
+    same_everywhere(Config,
+                    fun(A0, B) -> [priority_exit(puppets:another(A0), B, Trap, Reason) || Trap <- [true, false], Reason <- reasons()] end).
+
+reasons() -> [normal, kill, shutdown, noproc, {some, ["reason"]}, binary:copy(<<"r">>, 100000)].
+
+%% What comes of it at A.
+priority_exit(A, B, Trap, Reason) ->
+    do(A, {trap_exit, Trap}),
+    Alias = do(A, {alias, [priority]}),
+    Ref = puppets:watch(A),
+    true = do(B, {exit_priority, Alias, Reason}),
+    case {Trap, Reason} of
+        {_, kill} -> puppets:ended(Ref);
+        {true, _} -> {'EXIT', B, Seen} = event(A), exit(A, kill), {told, Seen};
+        {false, normal} -> Seen = puppets:seen(A, B), exit(A, kill), {lives, Seen};
+        {false, _} -> puppets:ended(Ref)
+    end.
+
+what_has_priority_is_traced(Config) ->
+    known(Config),
+    same_everywhere(Config,
+                    fun(A, B) ->
+                            do(A, {trap_exit, true}),
+                            Alias = do(A, {alias, [priority]}),
+                            [begin
+                                 seq_trace:set_token(label, What),
+                                 seq_trace:set_token(send, true),
+                                 do(B, {What, Alias, traced}),
+                                 seq_trace:set_token([]),
+                                 Traced = {event(A), seq_trace:get_token()},
+                                 seq_trace:set_token([]),
+                                 Traced
+                             end || What <- [send_priority, exit_priority]]
                     end).

@@ -2,14 +2,14 @@
 -module(puppet_trace_suite).
 -export([all/0, a_token_is_counted_on_from_hop_to_hop/1, an_exit_signal_carries_its_senders_token/1, a_message_without_a_token_ends_the_trace/1,
          what_the_runtime_says_leaves_the_token_alone/1, an_exit_signal_without_a_token_ends_the_trace/1, a_call_and_its_reply_are_traced/1,
-         a_label_may_be_large/1]).
+         a_label_may_be_large/1, a_token_goes_to_names_and_through_aliases/1]).
 -include("check.hrl").
 -import(puppets, [do/2, tell/2, event/1, same_everywhere/2, same_everywhere/3]).
 
 all() ->
     [a_token_is_counted_on_from_hop_to_hop, an_exit_signal_carries_its_senders_token, a_message_without_a_token_ends_the_trace,
      what_the_runtime_says_leaves_the_token_alone, an_exit_signal_without_a_token_ends_the_trace, a_call_and_its_reply_are_traced,
-     a_label_may_be_large].
+     a_label_may_be_large, a_token_goes_to_names_and_through_aliases].
 
 %% With a token that has this label from here on.
 label(Label) -> seq_trace:set_token(label, Label), seq_trace:set_token(send, true).
@@ -103,6 +103,23 @@ a_label_may_be_large(Config) ->
                                     {{one, Body}, Token} = {event(B), token()},
                                     untraced(),
                                     {byte_size(Body), Token}
+                            end).
+
+a_token_goes_to_names_and_through_aliases(Config) ->
+    same_everywhere(Config, fun(A, B) ->
+                                    true = do(B, {register, traced_name, B}),
+                                    Ways = [{do(B, alias), through_an_alias}, {do(B, {alias, [reply]}), through_a_reply_alias},
+                                            {do(B, {monitor, A, [{alias, reply_demonitor}]}), through_a_monitor}, {{traced_name, node(B)}, by_name}],
+                                    Tokens = [begin
+                                                  label(Way),
+                                                  ok = do(A, {send, To, Way}),
+                                                  untraced(),
+                                                  {Way, Token} = {event(B), token()},
+                                                  untraced(),
+                                                  Token
+                                              end || {To, Way} <- Ways],
+                                    true = do(B, {unregister, traced_name}),
+                                    Tokens
                             end).
 
 %% A puppet calls; we are the server, and reply with what the request's token has become here.

@@ -2,15 +2,15 @@
 %% BEAM node and those that a Rust node has under the same names. What came of each question is given back in a form that is
 %% the same for every node that behaves the same.
 -module(supervising).
--export([serve/0, start_link/0, start_link/1, start_sub/0, start_none/0, init/1, handle_call/3, handle_cast/2, handle_info/2,
-         handle_continue/2, supervisors/1, servers/1, refused/1]).
+-export([serve/0, start_link/0, start_link/1, start_sub/0, start_none/0, start_stubborn/0, init/1, handle_call/3, handle_cast/2, handle_info/2,
+         handle_continue/2, supervisors/1, strategies/1, servers/1, refused/1]).
 
 %%% What a BEAM node has: see `supervision.rs` for the same in Rust.
 
 serve() ->
     [begin {ok, Pid} = Start, unlink(Pid) end
-     || Start <- [supervisor:start_link({local, tree}, ?MODULE, tree), supervisor:start_link({local, pool}, ?MODULE, pool),
-                  gen_server:start_link({local, keeper}, ?MODULE, 0, [])]],
+     || Start <- [supervisor:start_link({local, Name}, ?MODULE, Name) || Name <- [tree, pool, fragile, all_of_them, the_rest, stubborn]]
+            ++ [gen_server:start_link({local, keeper}, ?MODULE, 0, [])]],
     ok.
 
 start_link() -> start_link(0).
@@ -18,12 +18,23 @@ start_link(N) -> gen_server:start_link(?MODULE, N, []).
 start_sub() -> supervisor:start_link(?MODULE, sub).
 start_none() -> ignore.
 
+%% A child that does not go when it is told to. When it answers it is past the point where it would have gone.
+start_stubborn() -> {ok, spawn_link(fun() -> process_flag(trap_exit, true), stay() end)}.
+
+stay() -> receive {From, ping} -> From ! pong, stay(); _ -> stay() end.
+
 init(tree) ->
     {ok, {#{strategy => one_for_one, intensity => 100, period => 5},
           [child(a, #{}), child(b, #{restart => transient, shutdown => brutal_kill}), child(c, #{restart => temporary, shutdown => 1000}),
            child(d, #{start => {?MODULE, start_sub, []}, type => supervisor, modules => [supervisor]})]}};
 init(pool) -> {ok, {#{strategy => simple_one_for_one, intensity => 100, period => 5}, [child(worker, #{})]}};
 init(sub) -> {ok, {#{}, []}};
+init(fragile) -> {ok, {#{strategy => one_for_one, intensity => 1, period => 60}, [child(only, #{})]}};
+init(all_of_them) -> {ok, {#{strategy => one_for_all, intensity => 100, period => 5}, [child(Id, #{}) || Id <- [x, y, z]]}};
+init(the_rest) -> {ok, {#{strategy => rest_for_one, intensity => 100, period => 5}, [child(Id, #{}) || Id <- [x, y, z]]}};
+init(stubborn) ->
+    {ok, {#{}, [child(Id, #{start => {?MODULE, start_stubborn, []}, restart => temporary, shutdown => Shutdown})
+                || {Id, Shutdown} <- [{first, 200}, {second, 200}, {brutal, brutal_kill}]]}};
 init(N) -> {ok, N}.
 
 child(Id, More) -> maps:merge(#{id => Id, start => {?MODULE, start_link, []}}, More).
@@ -138,6 +149,71 @@ pool(P) ->
         end),
      ?Q(begin [supervisor:terminate_child(P, Child) || Child <- children_of(P)], supervisor:which_children(P) end),
      ?Q(supervisor:count_children(P))].
+
+%%% Supervisors as processes that others are tied to, and what they do to their children.
+
+strategies(N) -> asked(tied({tree, N}) ++ restarting(N) ++ stopping(N), N).
+
+%% Who is no parent and no child ends no supervisor.
+tied(T) ->
+    [?Q(begin
+            {Pid, Ref} = spawn_monitor(fun() -> link(pid_of(T)), exit(boom) end),
+            Why = receive {'DOWN', Ref, process, Pid, R} -> R after 5000 -> hangs end,
+            {Why, supervisor:count_children(T)}
+        end),
+     ?Q(begin Pid = pid_of(T), [exit(Pid, R) || R <- [normal, shutdown, boom]], supervisor:count_children(Pid) end)].
+
+restarting(N) ->
+    [?Q(restarted({all_of_them, N}, x)),
+     ?Q(restarted({all_of_them, N}, z)),
+     ?Q(restarted({the_rest, N}, x)),
+     ?Q(restarted({the_rest, N}, y)),
+     ?Q(restarted({the_rest, N}, z)),
+     ?Q(restarted({fragile, N}, only)),
+     %% Once more is once too often; what is linked to it and what watches it is told.
+     ?Q(begin
+            process_flag(trap_exit, true),
+            Pid = pid_of({fragile, N}),
+            link(Pid),
+            Ref = monitor(process, {fragile, N}),
+            Child = child_of({fragile, N}, only),
+            ChildRef = monitor(process, Child),
+            exit(Child, kill),
+            Told = [receive {'DOWN', ChildRef, process, Child, Why} -> Why after 5000 -> hangs end,
+                    receive {'EXIT', Pid, Why} -> Why after 5000 -> hangs end,
+                    receive {'DOWN', Ref, process, _, Why} -> Why after 5000 -> hangs end],
+            {Told, catch supervisor:which_children({fragile, N})}
+        end)].
+
+%% Which of the children are others after one of them was killed.
+restarted(T, Id) ->
+    Before = supervisor:which_children(T),
+    Child = child_of(T, Id),
+    exit(Child, kill),
+    %% It answers between restarts, not in the middle of one.
+    so = becomes(fun() -> is_other(child_of(T, Id), Child) end),
+    lists:sort([{I, is_other(P, child_of_list(I, Before))} || {I, P, _, _} <- supervisor:which_children(T)]).
+
+child_of_list(Id, Children) -> {Id, Child, _, _} = lists:keyfind(Id, 1, Children), Child.
+
+%% Told to go, killed when they have not gone in time, or killed at once.
+stopping(N) ->
+    [?Q(stopped([first], N, fun() -> supervisor:terminate_child({stubborn, N}, first) end)),
+     ?Q(stopped([brutal], N, fun() -> supervisor:terminate_child({stubborn, N}, brutal) end)),
+     ?Q(stopped([second], N, fun() -> gen_server:stop({stubborn, N}) end)),
+     ?Q(begin
+            Refs = [monitor(process, P) || {_, P, _, _} <- supervisor:which_children({the_rest, N})] ++ [monitor(process, {the_rest, N})],
+            Said = gen_server:stop({the_rest, N}, shutdown, 5000),
+            {Said, [receive {'DOWN', Ref, process, _, Why} -> Why after 5000 -> hangs end || Ref <- Refs]}
+        end),
+     ?Q(supervisor:which_children({the_rest, N}))].
+
+stopped(Ids, N, Stop) ->
+    Children = [child_of({stubborn, N}, Id) || Id <- Ids],
+    Refs = [monitor(process, Child) || Child <- Children],
+    [begin Child ! {self(), ping}, receive pong -> ok end end || Child <- Children],
+    Said = Stop(),
+    {Said, [receive {'DOWN', Ref, process, _, Why} -> Why after 5000 -> hangs end || Ref <- Refs]}.
 
 children_of(P) -> [Child || {_, Child, _, _} <- supervisor:which_children(P), is_pid(Child)].
 child_of(T, Id) -> {Id, Child, _, _} = lists:keyfind(Id, 1, supervisor:which_children(T)), Child.

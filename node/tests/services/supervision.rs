@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use mailbox::{Child, Shutdown, Supervisor};
-use node::{Atom, Caller, Next, Node, Process, Reply, Server, Term, term};
+use node::{Atom, Caller, Exit, Next, Node, Pid, Process, Reply, Server, Term, term};
 use serde::Deserialize;
 use tests::scene::Scene;
 
@@ -107,8 +107,48 @@ async fn serve(node: &Node) -> Result<()> {
         .name("pool")
         .intensity(100, Duration::from_secs(5));
     node.runtime().supervise(pool).await?;
+    let often = Duration::from_secs(5);
+    // Two trees have children of these ids, and a node has a name once.
+    let three = |tree: Supervisor| {
+        ["x", "y", "z"].into_iter().fold(tree, |tree, id| tree.with(keeper(id).unregistered()))
+    };
+    for tree in [
+        Supervisor::one_for_one()
+            .name("fragile")
+            .intensity(1, Duration::from_secs(60))
+            .with(keeper("only")),
+        three(Supervisor::one_for_all().name("all_of_them").intensity(100, often)),
+        three(Supervisor::rest_for_one().name("the_rest").intensity(100, often)),
+        Supervisor::one_for_one()
+            .name("stubborn")
+            .with(stubborn("first", Shutdown::Timeout(Duration::from_millis(200))))
+            .with(stubborn("second", Shutdown::Timeout(Duration::from_millis(200))))
+            .with(stubborn("brutal", Shutdown::BrutalKill)),
+    ] {
+        node.runtime().supervise(tree).await?;
+    }
     node.runtime().start_named("keeper", Keeper(0)).await?;
     Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ping {
+    Ping,
+}
+
+/// A child that does not go when it is told to.
+fn stubborn(id: &'static str, shutdown: Shutdown) -> Child {
+    let stay = async |mut process: Process| -> Exit {
+        process.trap_exit(true);
+        loop {
+            let message: Term = process.receive().await?;
+            if let Ok((from, Ping::Ping)) = term::from_term::<(Pid, Ping)>(&message) {
+                process.send(from, term!('pong));
+            }
+        }
+    };
+    Child::process(id, stay).temporary().shutdown(shutdown)
 }
 
 /// What came of each question.
@@ -127,9 +167,9 @@ async fn alike(mut scene: Scene) -> Result<()> {
     };
     let there = rust.runtime().node();
     check_refusals(&ask(there, "refused").await?);
-    for questions in ["supervisors", "servers"] {
+    for (questions, many) in [("supervisors", 40), ("strategies", 14), ("servers", 50)] {
         let (expected, got) = (ask(&oracle, questions).await?, ask(there, questions).await?);
-        ensure!(expected.len() > 30 && expected.len() == got.len());
+        ensure!(expected.len() >= many && expected.len() == got.len());
         let pairs = expected.iter().zip(&got).filter(|((_, expected), (_, got))| expected != got);
         let different: Vec<String> = pairs
             .map(|((label, expected), (_, got))| {
