@@ -14,19 +14,27 @@ four_processes_on_three_nodes(Config) ->
     {One, Two} = puppets:nodes(Config),
     compare([One, here, Two, One], 5).
 
+%% All side by side, as most of it is waiting.
 compare(Places, Scripts) ->
     Seed = terms:seed(),
-    [begin
-         Script = [step() || _ <- lists:seq(1, 40)],
-         Once = fun(Patience) ->
-                        put(patience, Patience),
-                        Right = play([here, here, here, here], Script),
-                        first_difference(Seed, N, Script, Right, play(Places, Script))
-                end,
-         %% What the end of a process brings about is waited for by time; a busy machine, the BEAM on it too, may need more.
-         try Once(80) catch throw:{check_failed, _, _} -> Once(800) end
-     end || N <- lists:seq(1, Scripts)],
+    Written = [{N, [step() || _ <- lists:seq(1, 40)]} || N <- lists:seq(1, Scripts)],
+    Played = [spawn_monitor(fun() -> exit({came, try alike(Places, Seed, N, Script) catch throw:Failed -> Failed end}) end)
+              || {N, Script} <- Written],
+    [receive
+         {'DOWN', Ref, process, Pid, {came, ok}} -> ok;
+         {'DOWN', Ref, process, Pid, {came, Failed}} -> throw(Failed);
+         {'DOWN', Ref, process, Pid, Reason} -> exit(Reason)
+     end || {Pid, Ref} <- Played],
     ok.
+
+alike(Places, Seed, N, Script) ->
+    Once = fun(Patience) ->
+                   put(patience, Patience),
+                   Right = play([here, here, here, here], Script),
+                   first_difference(Seed, N, Script, Right, play(Places, Script))
+           end,
+    %% What the end of a process brings about is waited for by time; a busy machine, the BEAM on it too, may need more.
+    try Once(80) catch throw:{check_failed, _, _} -> Once(800) end.
 
 first_difference(Seed, N, Script, Right, Got) ->
     case lists:splitwith(fun({_, R, G}) -> R =:= G end, lists:zip3(Script, Right, Got)) of
