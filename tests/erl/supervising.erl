@@ -42,12 +42,14 @@ child(Id, More) -> maps:merge(#{id => Id, start => {?MODULE, start_link, []}}, M
 handle_call(get, _, N) -> {reply, N, N};
 handle_call({add, M}, _, N) -> {reply, N + M, N + M};
 handle_call(later, From, N) -> gen_server:reply(From, N), {noreply, N};
+handle_call(hold, From, N) -> put(held, From), {noreply, N};
 handle_call(again, _, N) -> {reply, N, N, {continue, more}};
 handle_call(pause, _, N) -> {reply, N, N, 1};
 handle_call(crash, _, N) -> {stop, {crash, requested}, N};
 handle_call({stop, Reason}, _, N) -> {stop, Reason, stopped, N}.
 
-handle_cast({set, N}, _) -> {noreply, N}.
+handle_cast({set, N}, _) -> {noreply, N};
+handle_cast(release, N) -> gen_server:reply(erase(held), late), {noreply, N}.
 handle_info(timeout, N) -> {noreply, N + 1000};
 handle_info(_, N) -> {noreply, N + 1}.
 handle_continue(more, N) -> {noreply, N + 10}.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a helper here cannot do is a failed test")]
 
+mod clients;
 mod cluster;
 mod comings_and_goings;
 mod global;

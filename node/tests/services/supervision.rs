@@ -11,8 +11,8 @@ use tests::scene::Scene;
 
 use crate::cluster::{SOON, beam, on_every_release, rust};
 
-/// The server of `supervising.erl`.
-struct Keeper(i64);
+/// The server of `supervising.erl`: a number, and who waits until it is released.
+struct Keeper(i64, Option<Caller>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -20,6 +20,7 @@ enum Call {
     Get,
     Add(i64),
     Later,
+    Hold,
     Again,
     Pause,
     Crash,
@@ -30,6 +31,7 @@ enum Call {
 #[serde(rename_all = "snake_case")]
 enum Cast {
     Set(i64),
+    Release,
 }
 
 impl Server for Keeper {
@@ -49,6 +51,10 @@ impl Server for Keeper {
                 from.reply(self.0);
                 Reply::Later
             }
+            Call::Hold => {
+                self.1 = Some(from);
+                Reply::Later
+            }
             Call::Again => Reply::NowThen(Term::from(self.0), Next::Continue(term!('more))),
             Call::Pause => {
                 Reply::NowThen(Term::from(self.0), Next::WaitFor(Duration::from_millis(1)))
@@ -58,8 +64,15 @@ impl Server for Keeper {
         }
     }
 
-    async fn cast(&mut self, Cast::Set(n): Cast, _: &mut Process) -> Next {
-        self.0 = n;
+    async fn cast(&mut self, cast: Cast, _: &mut Process) -> Next {
+        match cast {
+            Cast::Set(n) => self.0 = n,
+            Cast::Release => {
+                if let Some(held) = self.1.take() {
+                    held.reply(Atom::from_static("late"));
+                }
+            }
+        }
         Next::Wait
     }
 
@@ -93,8 +106,8 @@ impl Server for Keeper {
 }
 
 /// What `supervising:serve/0` starts.
-async fn serve(node: &Node) -> Result<()> {
-    let keeper = |id: &'static str| Child::server(id, || Keeper(0));
+pub(crate) async fn serve(node: &Node) -> Result<()> {
+    let keeper = |id: &'static str| Child::server(id, || Keeper(0, None));
     let tree = Supervisor::one_for_one()
         .name("tree")
         .intensity(100, Duration::from_secs(5))
@@ -103,9 +116,10 @@ async fn serve(node: &Node) -> Result<()> {
         .with(keeper("c").temporary().shutdown(Shutdown::Timeout(Duration::from_secs(1))))
         .with(Child::supervisor("d", Supervisor::one_for_one()));
     node.runtime().supervise(tree).await?;
-    let pool = Supervisor::simple_one_for_one(Child::server_with("worker", |n: i64| Keeper(n)))
-        .name("pool")
-        .intensity(100, Duration::from_secs(5));
+    let pool =
+        Supervisor::simple_one_for_one(Child::server_with("worker", |n: i64| Keeper(n, None)))
+            .name("pool")
+            .intensity(100, Duration::from_secs(5));
     node.runtime().supervise(pool).await?;
     let often = Duration::from_secs(5);
     // Two trees have children of these ids, and a node has a name once.
@@ -127,7 +141,7 @@ async fn serve(node: &Node) -> Result<()> {
     ] {
         node.runtime().supervise(tree).await?;
     }
-    node.runtime().start_named("keeper", Keeper(0)).await?;
+    node.runtime().start_named("keeper", Keeper(0, None)).await?;
     Ok(())
 }
 
