@@ -102,7 +102,7 @@ impl Connection {
         let nobody = Pid::new(runtime.node().clone(), 0, 0, runtime.creation());
         Self {
             kind: if peer.is_hidden() { NodeKind::Hidden } else { NodeKind::Visible },
-            outbox: Outbox::new(peer.flags, nobody, bounds, busy),
+            outbox: Outbox::new(peer.flags, &address, nobody, bounds, busy),
             node,
             peer,
             address,

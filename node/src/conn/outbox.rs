@@ -27,6 +27,7 @@ use super::batch::Batch;
 use super::events::{Events, NodeEvent};
 use super::lookout;
 use crate::bridge::{self, Outgoing};
+use crate::carrier::Address;
 use crate::proto::control::Control;
 use crate::proto::flags::Flags;
 use crate::proto::fragment::FRAGMENT_SIZE;
@@ -48,6 +49,10 @@ const STRIDE: Duration = Duration::from_micros(250);
 
 /// Largest fragment: some MiB a millisecond is what the loopback takes, and a message of 1 MiB goes in one piece then.
 const LARGEST_FRAGMENT: usize = (1 << 20) + (64 << 10);
+
+/// The same over a Unix socket. For a frame over 512 KiB a BEAM takes pages that are new to it, and gives them back; where bytes
+/// come in as cheaply as here that is felt: with larger fragments messages of 1 MiB went at 0.35 to 0.75 of the rate.
+const LARGEST_FRAGMENT_LOCALLY: usize = 256 << 10;
 
 /// The limits of a connection's queues, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -157,7 +162,7 @@ pub(crate) enum Taken {
 }
 
 impl Outbox {
-    pub(crate) fn new(flags: Flags, nobody: Pid, bounds: Bounds, busy: Busy) -> Self {
+    pub(crate) fn new(flags: Flags, to: &Address, nobody: Pid, bounds: Bounds, busy: Busy) -> Self {
         let queues = Queues {
             sender: Sender::new(flags),
             next: Batch::default(),
@@ -168,7 +173,7 @@ impl Outbox {
             held: 0,
             writing: 0,
             largest: 0,
-            pace: Pace::default(),
+            pace: Pace::of(to),
             writer: None,
             state: State::Open,
         };
@@ -454,16 +459,19 @@ impl Queues {
 /// How much the channel takes in [`STRIDE`], from the last write large enough to tell.
 struct Pace {
     fragment: usize,
+    largest: usize,
     begun: Option<Instant>,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
-        Self { fragment: FRAGMENT_SIZE, begun: None }
-    }
-}
-
 impl Pace {
+    fn of(to: &Address) -> Self {
+        let largest = match to {
+            Address::Path(_) => LARGEST_FRAGMENT_LOCALLY,
+            Address::Socket(_) | Address::Named(_) => LARGEST_FRAGMENT,
+        };
+        Self { fragment: FRAGMENT_SIZE, largest, begun: None }
+    }
+
     fn begin(&mut self, bytes: usize) {
         self.begun = (bytes >= FRAGMENTS_A_WRITE).then(Instant::now);
     }
@@ -477,7 +485,7 @@ impl Pace {
 
     fn took(&mut self, bytes: usize, time: Duration) -> bool {
         let at_pace = bytes as u128 * STRIDE.as_nanos() / time.as_nanos().max(1);
-        let most = LARGEST_FRAGMENT.min(self.fragment * 2);
+        let most = self.largest.min(self.fragment * 2);
         let before = self.fragment;
         self.fragment = usize::try_from(at_pace).unwrap_or(most).clamp(FRAGMENT_SIZE, most);
         self.fragment != before
@@ -547,7 +555,8 @@ mod tests {
 
     #[test]
     fn a_fast_channel_gets_larger_fragments_step_by_step_and_a_slow_one_none() {
-        let mut pace = Pace::default();
+        let network = Address::Named("somewhere".to_owned());
+        let mut pace = Pace::of(&network);
         let sizes: Vec<usize> = (0..6)
             .map(|_| {
                 pace.took(1 << 20, Duration::from_micros(100));
@@ -561,5 +570,8 @@ mod tests {
         pace.took(1 << 20, Duration::from_millis(100));
         assert_eq!(pace.fragment, FRAGMENT_SIZE);
         assert!(!pace.took(FRAGMENTS_A_WRITE, Duration::from_millis(1)));
+        let mut near = Pace::of(&Address::Path("/run/dist/a@b".into()));
+        while near.took(1 << 20, Duration::from_micros(100)) {}
+        assert_eq!(near.fragment, LARGEST_FRAGMENT_LOCALLY);
     }
 }
