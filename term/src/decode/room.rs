@@ -45,14 +45,15 @@ impl Room<'_> {
     }
 
     /// More room than the scratch has, once: for as many nodes as there would be if what is left were like the next terms. What was
-    /// read so far says less: of a list that is the message, it is the header.
+    /// read so far says less: of a list that is the message, it is the header. The reader is a copy, since nobody may have the address of the
+    /// one that reads.
     #[cold]
     #[inline(never)]
     pub(super) fn grow(
         &mut self,
         length: usize,
         children: usize,
-        reader: &Reader<'_>,
+        reader: Reader<'_>,
     ) -> Result<(), Stop> {
         if !self.grown.is_empty() {
             return Err(Stop::Room);

@@ -83,7 +83,7 @@ fn run(of: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Stop> {
             return Err(DecodeErrorKind::Truncated.at(reader.pos).into());
         }
         if children > nodes.len() - length {
-            room.grow(length, children, &reader)?;
+            room.grow(length, children, reader)?;
             nodes = room.nodes();
         }
         let kind = nodes[slot].kind();

@@ -473,6 +473,9 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
 
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if let Some(name) = self.short_atom() {
+            return visitor.visit_borrowed_str(name);
+        }
         match self.atom_text() {
             Some(text) => own::visit_text(text, visitor),
             None if self.cursor.peek_tag() == Some(BINARY_EXT) => self.text(visitor),

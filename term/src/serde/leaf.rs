@@ -75,15 +75,19 @@ impl<'de> Deserializer<'de> {
         }
     }
 
+    /// Text of an atom in today's short form, which is nearly all of them: in line, since there is not much to do.
+    #[inline(always)]
+    pub(super) fn short_atom(&mut self) -> Option<&'de str> {
+        let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = self.cursor.remaining() else { return None };
+        let name = text(rest.get(..usize::from(*length))?).ok()?;
+        self.cursor.pass(2 + name.len());
+        Some(name)
+    }
+
     /// Text of an atom, borrowed unless it is Latin-1 of an old node; `None` where no atom stands.
-    #[inline]
+    #[inline(never)]
     pub(super) fn atom_text(&mut self) -> Option<Cow<'de, str>> {
-        let remaining = self.cursor.remaining();
-        if let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = remaining
-            && let Some(name) = rest.get(..usize::from(*length))
-            && let Ok(name) = text(name)
-        {
-            self.cursor.pass(2 + name.len());
+        if let Some(name) = self.short_atom() {
             return Some(Cow::Borrowed(name));
         }
         self.cursor.atom_ref().ok().map(AtomRef::as_str)
@@ -98,12 +102,20 @@ impl<'de> Deserializer<'de> {
     pub(super) fn text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         match self.shape {
             Shape::Map => self.binary_text(visitor),
-            Shape::Atom => match self.atom_text() {
-                Some(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
-                Some(Cow::Owned(text)) => visitor.visit_string(text),
-                None => Err(self.expected("atom")),
+            Shape::Atom => match self.short_atom() {
+                Some(name) => visitor.visit_borrowed_str(name),
+                None => self.other_atom(visitor),
             },
             _ => self.shaped_text(visitor),
+        }
+    }
+
+    #[cold]
+    fn other_atom<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.atom_text() {
+            Some(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
+            Some(Cow::Owned(text)) => visitor.visit_string(text),
+            None => Err(self.expected("atom")),
         }
     }
 
