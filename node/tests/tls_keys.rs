@@ -11,7 +11,7 @@ use tests::node::Program;
 use tests::otp::Otp;
 use tests::scene::{COOKIE, Scene};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(90);
 
 fn ours(scene: &Scene) -> Result<Tls> {
     let file = |name: &str| scene.shared().join(name);
