@@ -44,7 +44,7 @@ fn what_a_node_writes_is_decoded_and_written_again_byte_for_byte() {
 #[test]
 fn every_truncation_of_what_a_node_writes_is_refused_by_every_reader() {
     for mut beam in Beam::all() {
-        let mut terms = beam.random(23, 400);
+        let mut terms = beam.random(23, 200);
         terms.extend(beam.compress(9, &terms));
         let mut cuts = 0;
         for bytes in terms.iter().filter(|bytes| bytes.len() < 600) {
@@ -56,7 +56,7 @@ fn every_truncation_of_what_a_node_writes_is_refused_by_every_reader() {
                 cuts += 1;
             }
         }
-        assert!(cuts > 10_000, "OTP {}: {cuts} truncations", beam.release);
+        assert!(cuts > 5_000, "OTP {}: {cuts} truncations", beam.release);
     }
 }
 
