@@ -4,7 +4,8 @@
 //!   is sent while a write goes on, or by one run of a process, leaves in one write.
 //! * **Small ones overtake.** Of a large message only the first fragment, which carries what the atom cache needs, goes
 //!   behind the signals before it. The others are taken a few at a time between writes, one of each large message in
-//!   turn; so a signal waits for some fragments and never for a whole message of somebody else's.
+//!   turn; so a signal waits for some fragments and never for a whole message of somebody else's, but for one that the
+//!   channel takes in [`WHOLE_STRIDE`].
 //! * **Order per sender.** What a process sends while a large message of its own is under way waits behind it: signals
 //!   between two processes arrive in the order sent, and a sequence of fragments is delivered when it is complete.
 //! * **Bounds.** Over [`Bounds::busy`] bytes, senders that can wait do (`+zdbbl`); who sends when there are over
@@ -53,6 +54,15 @@ const LARGEST_FRAGMENT: usize = (1 << 20) + (64 << 10);
 /// The same over a Unix socket. For a frame over 512 KiB a BEAM takes pages that are new to it, and gives them back; where bytes
 /// come in as cheaply as here that is felt: with larger fragments messages of 1 MiB went at 0.35 to 0.75 of the rate.
 const LARGEST_FRAGMENT_LOCALLY: usize = 256 << 10;
+
+/// How long everything else may have to wait for a message that goes in one piece. What is cut costs a receiving BEAM a copy into new
+/// memory, which nearly halves the rate of messages of 16 MiB; and a BEAM's own small messages wait as long or longer, for what its
+/// kernel's buffers hold.
+const WHOLE_STRIDE: Duration = Duration::from_millis(16);
+
+/// Largest message that goes in one piece: what the loopback takes in that time. A larger one is cut all the way, so that while it is
+/// under way small ones wait for a fragment only.
+const LARGEST_WHOLE: usize = (16 << 20) + (64 << 10);
 
 /// The limits of a connection's queues, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -271,8 +281,9 @@ impl Outbox {
         let mut queues = self.lock();
         let written = mem::take(&mut queues.writing);
         if queues.pace.end(written) {
-            let fragment = queues.pace.fragment;
+            let Pace { fragment, whole, .. } = queues.pace;
             queues.sender.set_fragment_size(fragment);
+            queues.sender.set_whole_size(whole);
         }
         self.publish(&queues);
     }
@@ -456,39 +467,46 @@ impl Queues {
     }
 }
 
-/// How much the channel takes in [`STRIDE`], from the last write large enough to tell.
+/// How much the channel takes in [`STRIDE`] and in [`WHOLE_STRIDE`], from the last write large enough to tell.
 struct Pace {
     fragment: usize,
     largest: usize,
+    whole: usize,
+    largest_whole: usize,
     begun: Option<Instant>,
 }
 
 impl Pace {
     fn of(to: &Address) -> Self {
-        let largest = match to {
-            Address::Path(_) => LARGEST_FRAGMENT_LOCALLY,
-            Address::Socket(_) | Address::Named(_) => LARGEST_FRAGMENT,
+        let (largest, largest_whole) = match to {
+            Address::Path(_) => (LARGEST_FRAGMENT_LOCALLY, LARGEST_FRAGMENT_LOCALLY),
+            Address::Socket(_) | Address::Named(_) => (LARGEST_FRAGMENT, LARGEST_WHOLE),
         };
-        Self { fragment: FRAGMENT_SIZE, largest, begun: None }
+        Self { fragment: FRAGMENT_SIZE, largest, whole: FRAGMENT_SIZE, largest_whole, begun: None }
     }
 
     fn begin(&mut self, bytes: usize) {
         self.begun = (bytes >= FRAGMENTS_A_WRITE).then(Instant::now);
     }
 
-    /// Whether fragments have another size from here on. They grow step by step, as the kernel's buffer takes a first write
-    /// at once however slow the channel; and they shrink at once.
+    /// Whether sizes are others from here on.
     fn end(&mut self, bytes: usize) -> bool {
         let Some(begun) = self.begun.take() else { return false };
         self.took(bytes, begun.elapsed())
     }
 
     fn took(&mut self, bytes: usize, time: Duration) -> bool {
-        let at_pace = bytes as u128 * STRIDE.as_nanos() / time.as_nanos().max(1);
-        let most = self.largest.min(self.fragment * 2);
-        let before = self.fragment;
-        self.fragment = usize::try_from(at_pace).unwrap_or(most).clamp(FRAGMENT_SIZE, most);
-        self.fragment != before
+        let before = (self.fragment, self.whole);
+        let size = |size, stride: Duration, largest: usize| {
+            // They grow step by step, as the kernel's buffer takes a first write at once however slow the channel; and they
+            // shrink at once.
+            let most = largest.min(size * 2);
+            let at_pace = bytes as u128 * stride.as_nanos() / time.as_nanos().max(1);
+            usize::try_from(at_pace).unwrap_or(most).clamp(FRAGMENT_SIZE, most)
+        };
+        self.fragment = size(self.fragment, STRIDE, self.largest);
+        self.whole = size(self.whole, WHOLE_STRIDE, self.largest_whole);
+        (self.fragment, self.whole) != before
     }
 }
 
@@ -554,6 +572,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_goes_in_one_piece_grows_step_by_step_with_the_pace_and_shrinks_at_once() {
+        let mut pace = Pace::of(&Address::Named("somewhere".to_owned()));
+        assert_eq!(pace.whole, FRAGMENT_SIZE);
+        let gigabyte_a_second = |pace: &mut Pace| pace.took(1 << 20, Duration::from_millis(1));
+        gigabyte_a_second(&mut pace);
+        assert_eq!(pace.whole, 2 * FRAGMENT_SIZE);
+        for _ in 0..10 {
+            gigabyte_a_second(&mut pace);
+        }
+        assert_eq!((pace.whole, pace.fragment), (16 << 20, (1 << 20) / 4));
+        pace.took(1 << 20, Duration::from_micros(1));
+        assert_eq!(pace.whole, LARGEST_WHOLE);
+        // 10 MiB a second, as a line of 100 Mbit/s has it.
+        pace.took(1 << 20, Duration::from_millis(100));
+        assert_eq!((pace.whole, pace.fragment), ((1 << 20) * 16 / 100, FRAGMENT_SIZE));
+    }
+
+    #[test]
     fn a_fast_channel_gets_larger_fragments_step_by_step_and_a_slow_one_none() {
         let network = Address::Named("somewhere".to_owned());
         let mut pace = Pace::of(&network);
@@ -569,9 +605,13 @@ mod tests {
         assert_eq!(pace.fragment, (1 << 20) / 4);
         pace.took(1 << 20, Duration::from_millis(100));
         assert_eq!(pace.fragment, FRAGMENT_SIZE);
-        assert!(!pace.took(FRAGMENTS_A_WRITE, Duration::from_millis(1)));
+        pace.took(FRAGMENTS_A_WRITE, Duration::from_millis(1));
+        assert_eq!(pace.fragment, FRAGMENT_SIZE);
         let mut near = Pace::of(&Address::Path("/run/dist/a@b".into()));
         while near.took(1 << 20, Duration::from_micros(100)) {}
-        assert_eq!(near.fragment, LARGEST_FRAGMENT_LOCALLY);
+        assert_eq!(
+            (near.fragment, near.whole),
+            (LARGEST_FRAGMENT_LOCALLY, LARGEST_FRAGMENT_LOCALLY)
+        );
     }
 }

@@ -66,6 +66,8 @@ pub struct Sender {
     sequence: u64,
     /// Bytes of a message in each of its fragments.
     fragment: usize,
+    /// Bytes of the longest message that goes in one piece all the same.
+    whole: usize,
     control: Vec<u8>,
     parts: Parts,
 }
@@ -87,13 +89,19 @@ impl Sender {
             Form::PassThrough
         };
         let (control, parts) = (Vec::new(), Parts::default());
-        Self { form, sequence: 0, fragment: FRAGMENT_SIZE, control, parts }
+        Self { form, sequence: 0, fragment: FRAGMENT_SIZE, whole: 0, control, parts }
     }
 
     /// Cuts messages into fragments of so many bytes from the next one on; the smallest size is erts' own, 64 KiB. The
     /// larger, the less work for both ends, and the longer everything else waits for one of them.
     pub fn set_fragment_size(&mut self, bytes: usize) {
         self.fragment = bytes.max(FRAGMENT_SIZE);
+    }
+
+    /// Lets messages of up to so many bytes go in one piece from the next one on. A receiver puts fragments together with a copy, one
+    /// that is a BEAM into memory that is new each time; but all else waits for the whole of the message.
+    pub fn set_whole_size(&mut self, bytes: usize) {
+        self.whole = bytes;
     }
 
     /// Writes a message, or its first fragment and gives back the others.
@@ -115,7 +123,7 @@ impl Sender {
             }
             Form::Headers { cache, fragments } => {
                 let cache = cache.as_deref_mut();
-                let cut = fragments.then_some((&mut self.sequence, self.fragment));
+                let cut = fragments.then_some((&mut self.sequence, self.fragment, self.whole));
                 with_header(&self.control, content, cache, cut, &mut self.parts, out)
             }
         };
@@ -145,7 +153,7 @@ fn with_header(
     control: &[u8],
     content: Option<Content>,
     mut cache: Option<&mut Outbound>,
-    cut: Option<(&mut u64, usize)>,
+    cut: Option<(&mut u64, usize, usize)>,
     parts: &mut Parts,
     out: &mut impl Output,
 ) -> Result<Option<Fragments>, SendError> {
@@ -170,11 +178,11 @@ fn with_header(
         }
     };
     // "The entire atom cache and control message has to be part of the starting fragment."
-    let size = cut.as_ref().map_or(FRAGMENT_SIZE, |(_, size)| *size);
+    let size = cut.as_ref().map_or(FRAGMENT_SIZE, |(_, size, _)| *size);
     let first = size.max(control_length);
     let length = parts.len();
     let fragmented = match cut {
-        Some((sequence, _)) if length > first => {
+        Some((sequence, _, whole)) if length > first.max(whole) => {
             *sequence += 1;
             Some((*sequence, 1 + (length - first).div_ceil(size) as u64))
         }

@@ -79,6 +79,26 @@ fn any_term() -> impl Strategy<Value = Term> {
     })
 }
 
+#[test]
+fn a_message_up_to_the_size_for_whole_ones_is_one_frame_and_a_longer_one_is_cut_all_the_way() {
+    let mut sender = Sender::new(Flags::offered());
+    sender.set_whole_size(1 << 20);
+    let (short, long) = (binary((1 << 20) - 1_000), binary((1 << 20) + 1));
+    let mut wire = Wire::default();
+    assert!(
+        sender.put(&control(1), Some(Content::Term(short.clone())), &mut wire).unwrap().is_none()
+    );
+    let mut rest =
+        sender.put(&control(2), Some(Content::Term(long.clone())), &mut wire).unwrap().unwrap();
+    assert!((1 << 20) + 1 - rest.held() <= FRAGMENT_SIZE);
+    while rest.put_next(&mut wire) {}
+    let got: Vec<Term> = receive(Flags::offered(), &wire.bytes)
+        .iter()
+        .map(|message| message.payload.as_ref().unwrap().decode().unwrap())
+        .collect();
+    assert_eq!(got, [short, long]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
