@@ -56,7 +56,8 @@ bitflags! {
         const BIG_SEQTRACE_LABELS = 0x10_0000;
         /// Exit reasons behind the control message in place of inside it.
         const EXIT_PAYLOAD = 0x40_0000;
-        /// Messages split into fragments, so that a large one holds up no other.
+        /// Messages split into fragments, so that a large one holds up no other: ours, where the channel would take it for more
+        /// than 16 ms, or it has more than 16 MiB.
         const FRAGMENTS = 0x80_0000;
         /// Handshake of OTP 23: the `N` messages with 64 bits of flags.
         const HANDSHAKE_23 = 0x100_0000;
