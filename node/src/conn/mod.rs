@@ -10,6 +10,7 @@
 //! | `connection` | what the tasks and senders of one connection share |
 //! | `reader` | socket to mailboxes |
 //! | `outbox` | what waits to be written: encoding, fragments, bounds |
+//! | `pace` | how large the pieces are that messages go in |
 //! | `writer` | outbox to socket |
 //! | `batch` | bytes that leave in one write |
 //! | `lookout` | a thread that writes and ticks while user code computes on all workers |
@@ -28,6 +29,7 @@ mod hub;
 mod keeper;
 mod lookout;
 mod outbox;
+mod pace;
 mod reader;
 mod table;
 mod writer;

@@ -5,7 +5,7 @@
 //! * **Small ones overtake.** Of a large message only the first fragment, which carries what the atom cache needs, goes
 //!   behind the signals before it. The others are taken a few at a time between writes, one of each large message in
 //!   turn; so a signal waits for some fragments and never for a whole message of somebody else's, but for one that the
-//!   channel takes in [`WHOLE_STRIDE`].
+//!   channel takes in a moment (`pace`).
 //! * **Order per sender.** What a process sends while a large message of its own is under way waits behind it: signals
 //!   between two processes arrive in the order sent, and a sequence of fragments is delivered when it is complete.
 //! * **Bounds.** Over [`Bounds::busy`] bytes, senders that can wait do (`+zdbbl`); who sends when there are over
@@ -17,7 +17,6 @@ use std::mem;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mailbox::{Signal, Target};
@@ -27,11 +26,11 @@ use tokio::sync::Notify;
 use super::batch::Batch;
 use super::events::{Events, NodeEvent};
 use super::lookout;
+use super::pace::{FRAGMENTS_A_WRITE, Pace};
 use crate::bridge::{self, Outgoing};
 use crate::carrier::Address;
 use crate::proto::control::Control;
 use crate::proto::flags::Flags;
-use crate::proto::fragment::FRAGMENT_SIZE;
 use crate::proto::send::{Content, Fragments, Output, Sender};
 
 /// An empty frame (erl_dist_protocol, "Protocol between Connected Nodes").
@@ -39,30 +38,6 @@ const TICK: [u8; 4] = [0; 4];
 
 /// What a signal is taken to weigh while it waits unencoded, besides what it carries.
 const CONTROL: usize = 64;
-
-/// Least bytes of fragments taken into one write; together with the kernel's 128 KiB of unsent data (`TCP_NOTSENT_LOWAT`)
-/// it is what a small signal may have to wait for.
-const FRAGMENTS_A_WRITE: usize = 128 * 1024;
-
-/// How long a small signal may have to wait for a fragment of somebody else's. A channel that takes more than erts' 64 KiB
-/// in this time gets larger fragments: each costs both ends a frame, and the receiver a copy.
-const STRIDE: Duration = Duration::from_micros(250);
-
-/// Largest fragment: some MiB a millisecond is what the loopback takes, and a message of 1 MiB goes in one piece then.
-const LARGEST_FRAGMENT: usize = (1 << 20) + (64 << 10);
-
-/// The same over a Unix socket. For a frame over 512 KiB a BEAM takes pages that are new to it, and gives them back; where bytes
-/// come in as cheaply as here that is felt: with larger fragments messages of 1 MiB went at 0.35 to 0.75 of the rate.
-const LARGEST_FRAGMENT_LOCALLY: usize = 256 << 10;
-
-/// How long everything else may have to wait for a message that goes in one piece. What is cut costs a receiving BEAM a copy into new
-/// memory, which nearly halves the rate of messages of 16 MiB; and a BEAM's own small messages wait as long or longer, for what its
-/// kernel's buffers hold.
-const WHOLE_STRIDE: Duration = Duration::from_millis(16);
-
-/// Largest message that goes in one piece: what the loopback takes in that time. A larger one is cut all the way, so that while it is
-/// under way small ones wait for a fragment only.
-const LARGEST_WHOLE: usize = (16 << 20) + (64 << 10);
 
 /// The limits of a connection's queues, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -467,49 +442,6 @@ impl Queues {
     }
 }
 
-/// How much the channel takes in [`STRIDE`] and in [`WHOLE_STRIDE`], from the last write large enough to tell.
-struct Pace {
-    fragment: usize,
-    largest: usize,
-    whole: usize,
-    largest_whole: usize,
-    begun: Option<Instant>,
-}
-
-impl Pace {
-    fn of(to: &Address) -> Self {
-        let (largest, largest_whole) = match to {
-            Address::Path(_) => (LARGEST_FRAGMENT_LOCALLY, LARGEST_FRAGMENT_LOCALLY),
-            Address::Socket(_) | Address::Named(_) => (LARGEST_FRAGMENT, LARGEST_WHOLE),
-        };
-        Self { fragment: FRAGMENT_SIZE, largest, whole: FRAGMENT_SIZE, largest_whole, begun: None }
-    }
-
-    fn begin(&mut self, bytes: usize) {
-        self.begun = (bytes >= FRAGMENTS_A_WRITE).then(Instant::now);
-    }
-
-    /// Whether sizes are others from here on.
-    fn end(&mut self, bytes: usize) -> bool {
-        let Some(begun) = self.begun.take() else { return false };
-        self.took(bytes, begun.elapsed())
-    }
-
-    fn took(&mut self, bytes: usize, time: Duration) -> bool {
-        let before = (self.fragment, self.whole);
-        let size = |size, stride: Duration, largest: usize| {
-            // They grow step by step, as the kernel's buffer takes a first write at once however slow the channel; and they
-            // shrink at once.
-            let most = largest.min(size * 2);
-            let at_pace = bytes as u128 * stride.as_nanos() / time.as_nanos().max(1);
-            usize::try_from(at_pace).unwrap_or(most).clamp(FRAGMENT_SIZE, most)
-        };
-        self.fragment = size(self.fragment, STRIDE, self.largest);
-        self.whole = size(self.whole, WHOLE_STRIDE, self.largest_whole);
-        (self.fragment, self.whole) != before
-    }
-}
-
 /// What a signal must not overtake.
 enum Order {
     /// What this process has sent; `None` is whoever sends in nobody's name.
@@ -564,54 +496,5 @@ impl fmt::Debug for Outbox {
             .field("bytes", &self.len())
             .field("bounds", &self.bounds)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_goes_in_one_piece_grows_step_by_step_with_the_pace_and_shrinks_at_once() {
-        let mut pace = Pace::of(&Address::Named("somewhere".to_owned()));
-        assert_eq!(pace.whole, FRAGMENT_SIZE);
-        let gigabyte_a_second = |pace: &mut Pace| pace.took(1 << 20, Duration::from_millis(1));
-        gigabyte_a_second(&mut pace);
-        assert_eq!(pace.whole, 2 * FRAGMENT_SIZE);
-        for _ in 0..10 {
-            gigabyte_a_second(&mut pace);
-        }
-        assert_eq!((pace.whole, pace.fragment), (16 << 20, (1 << 20) / 4));
-        pace.took(1 << 20, Duration::from_micros(1));
-        assert_eq!(pace.whole, LARGEST_WHOLE);
-        // 10 MiB a second, as a line of 100 Mbit/s has it.
-        pace.took(1 << 20, Duration::from_millis(100));
-        assert_eq!((pace.whole, pace.fragment), ((1 << 20) * 16 / 100, FRAGMENT_SIZE));
-    }
-
-    #[test]
-    fn a_fast_channel_gets_larger_fragments_step_by_step_and_a_slow_one_none() {
-        let network = Address::Named("somewhere".to_owned());
-        let mut pace = Pace::of(&network);
-        let sizes: Vec<usize> = (0..6)
-            .map(|_| {
-                pace.took(1 << 20, Duration::from_micros(100));
-                pace.fragment
-            })
-            .collect();
-        assert_eq!(sizes[..3], [2 * FRAGMENT_SIZE, 4 * FRAGMENT_SIZE, 8 * FRAGMENT_SIZE]);
-        assert_eq!(sizes[5], LARGEST_FRAGMENT);
-        assert!(pace.took(1 << 20, Duration::from_millis(1)));
-        assert_eq!(pace.fragment, (1 << 20) / 4);
-        pace.took(1 << 20, Duration::from_millis(100));
-        assert_eq!(pace.fragment, FRAGMENT_SIZE);
-        pace.took(FRAGMENTS_A_WRITE, Duration::from_millis(1));
-        assert_eq!(pace.fragment, FRAGMENT_SIZE);
-        let mut near = Pace::of(&Address::Path("/run/dist/a@b".into()));
-        while near.took(1 << 20, Duration::from_micros(100)) {}
-        assert_eq!(
-            (near.fragment, near.whole),
-            (LARGEST_FRAGMENT_LOCALLY, LARGEST_FRAGMENT_LOCALLY)
-        );
     }
 }
