@@ -82,7 +82,7 @@ impl<S: Server> Loop<S> {
                 Next::WaitFor(time) => self.next_message(Some(time)).await?,
                 Next::Continue(what) => {
                     if self.debug.is_on() {
-                        self.note(Event::Continue(what.clone()));
+                        self.debug.note(&self.process, Event::Continue(what.clone()));
                     }
                     let next = self.server.continue_(what, &mut self.process).await;
                     self.done(next)
@@ -108,14 +108,14 @@ impl<S: Server> Loop<S> {
                     self.process.set_token(signal.token());
                     if self.debug.is_on() {
                         let message = Received::from((*signal).clone()).into_term_infallible();
-                        self.note(Event::In(message));
+                        self.debug.note(&self.process, Event::In(message));
                     }
                     return Ok(self.signal(*signal).await);
                 }
                 Found::It(Message::Wake) => {}
                 Found::TimedOut => {
                     if self.debug.is_on() {
-                        self.note(Event::In(term!('timeout)));
+                        self.debug.note(&self.process, Event::In(term!('timeout)));
                     }
                     let next = self.server.timeout(&mut self.process).await;
                     return Ok(self.done(next));
@@ -123,12 +123,7 @@ impl<S: Server> Loop<S> {
                 Found::Doomed => return Err(self.process.why()),
             }
         };
-        if self.debug.is_on()
-            && !Parts::is_system(&payload)
-            && let Ok(message) = payload.clone().into_term()
-        {
-            self.note(Event::In(message));
-        }
+        self.debug.note_message(&self.process, &payload);
         Ok(match Parts::of(payload) {
             Parts::Call(from, request) => self.call(from, request).await,
             Parts::Cast(request) => {
@@ -143,13 +138,6 @@ impl<S: Server> Loop<S> {
         })
     }
 
-    /// Notes an event, if `sys` has asked for that.
-    #[cold]
-    fn note(&mut self, event: Event) {
-        let process = &self.process;
-        self.debug.note(|| sys::name_of(process), event);
-    }
-
     /// The state as the events have it.
     fn noted_state(&self) -> Term {
         self.server.state().unwrap_or_else(|| term!('undefined))
@@ -160,7 +148,7 @@ impl<S: Server> Loop<S> {
     fn done(&mut self, next: Next) -> Step {
         if self.debug.is_on() && !matches!(next, Next::Exit(_)) {
             let state = self.noted_state();
-            self.note(Event::NoReply { state });
+            self.debug.note(&self.process, Event::NoReply { state });
         }
         next.into()
     }
@@ -212,7 +200,7 @@ impl<S: Server> Loop<S> {
                     // It is a term already, or was written by serde just now.
                     let reply = value.clone().into_term().unwrap_or_default();
                     let state = self.noted_state();
-                    self.note(Event::Out { reply, to, state });
+                    self.debug.note(&self.process, Event::Out { reply, to, state });
                 }
                 back.reply(&self.process, value);
                 next.into()

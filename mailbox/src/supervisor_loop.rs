@@ -13,6 +13,7 @@ use crate::mailbox::Found;
 use crate::payload::Payload;
 use crate::process::Process;
 use crate::queue::{Message, System as Signal};
+use crate::received::Received;
 use crate::server_report::terminating;
 use crate::server_start::Ack;
 use crate::supervisor::{Strategy, Supervisor};
@@ -93,12 +94,7 @@ impl Children {
             Message::System(signal) => return self.signal(*signal, parent).await,
             Message::Wake => return None,
         };
-        if self.debug.is_on()
-            && !Parts::is_system(&payload)
-            && let Ok(message) = payload.clone().into_term()
-        {
-            self.note(Event::In(message));
-        }
+        self.debug.note_message(&self.process, &payload);
         match Parts::of(payload) {
             Parts::Call(from, request) => {
                 let caller = Caller::new(from, &self.process);
@@ -107,7 +103,8 @@ impl Children {
                     if self.debug.is_on() {
                         let state = self.state().unwrap_or_default();
                         let to = caller.to_term();
-                        self.note(Event::Out { reply: reply.clone(), to, state });
+                        self.debug
+                            .note(&self.process, Event::Out { reply: reply.clone(), to, state });
                     }
                     caller.reply(reply);
                 }
@@ -115,7 +112,8 @@ impl Children {
             }
             Parts::Cast(request) => {
                 let request = self.term_of(request)?;
-                end_of(self.tried_again(&request).await)
+                let outcome = self.tried_again(&request).await;
+                self.done(outcome)
             }
             Parts::System(from, request) => {
                 let caller = Caller::new(from, &self.process);
@@ -127,34 +125,43 @@ impl Children {
             }
             Parts::Info(_) => {
                 tracing::warn!(supervisor = %self.process.pid(), "an unexpected message is ignored");
-                None
+                self.done(Outcome::Go)
             }
         }
     }
 
-    #[cold]
-    fn note(&mut self, event: Event) {
-        let process = &self.process;
-        self.debug.note(|| sys::name_of(process), event);
+    /// What has come is done with, and there was nothing to reply; the reason to end, if there is one now.
+    fn done(&mut self, outcome: Outcome) -> Option<Reason> {
+        match outcome {
+            Outcome::Over => return Some(Reason::shutdown()),
+            Outcome::Go if self.debug.is_on() => {
+                let state = self.state().unwrap_or_default();
+                self.debug.note(&self.process, Event::NoReply { state });
+            }
+            Outcome::Go => {}
+        }
+        None
     }
 
     async fn signal(&mut self, signal: Signal, parent: Option<&Pid>) -> Option<Reason> {
-        match signal {
-            Signal::Exit { from, reason, .. } if Some(&from) == parent => Some(Reason::new(reason)),
-            Signal::Exit { from, reason, .. } => end_of(self.ended(&from, &reason).await),
-            Signal::Down { .. } | Signal::NodeUp(_) | Signal::NodeDown(_) => None,
+        if let Signal::Exit { from, reason, .. } = &signal
+            && Some(from) == parent
+        {
+            return Some(Reason::new(reason.clone()));
         }
+        if self.debug.is_on() {
+            let message = Received::from(signal.clone()).into_term_infallible();
+            self.debug.note(&self.process, Event::In(message));
+        }
+        let outcome = match signal {
+            Signal::Exit { from, reason, .. } => self.ended(&from, &reason).await,
+            Signal::Down { .. } | Signal::NodeUp(_) | Signal::NodeDown(_) => Outcome::Go,
+        };
+        self.done(outcome)
     }
 
     fn term_of(&self, payload: Payload) -> Option<Term> {
         payload.into_term().inspect_err(|error| self.process.undecodable(error)).ok()
-    }
-}
-
-fn end_of(outcome: Outcome) -> Option<Reason> {
-    match outcome {
-        Outcome::Go => None,
-        Outcome::Over => Some(Reason::shutdown()),
     }
 }
 

@@ -35,11 +35,6 @@ pub(crate) trait System: Send {
     fn debug(&mut self) -> &mut Debug;
 }
 
-/// The name of a server, as `sys` shows it: the one it is registered by, else its pid.
-pub(crate) fn name_of(process: &Process) -> Term {
-    process.registered_name().map_or_else(|| Term::from(process.pid()), Term::from)
-}
-
 /// How the process goes on.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Flow {

@@ -5,11 +5,19 @@ use std::collections::VecDeque;
 use term::{Atom, Term, TermRef, term};
 use time::OffsetDateTime;
 
+use crate::call_parts::Parts;
+use crate::payload::Payload;
+use crate::process::Process;
+use crate::server_report::Shown;
+
 /// How many events the log keeps unless told otherwise: `sys`'s 10.
 const LOGGED: usize = 10;
 
-/// The most that it keeps, whatever is asked for: each may be as large as a message.
+/// The most that it keeps, whatever is asked for.
 const MOST_LOGGED: usize = 1000;
+
+/// Bytes that they hold at most, the oldest going first: whoever turns the log on may send large messages too.
+const MOST_HELD: usize = 16 << 20;
 
 /// What is noted; nothing, unless `sys` has asked.
 #[derive(Debug, Default)]
@@ -26,6 +34,7 @@ struct Noted {
 struct Log {
     events: VecDeque<Term>,
     most: usize,
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -55,11 +64,12 @@ impl Debug {
         self.0.is_some()
     }
 
-    /// Notes an event of the server that `sys` would call `name`.
-    pub(crate) fn note(&mut self, name: impl FnOnce() -> Term, event: Event) {
+    /// Notes an event of this server.
+    #[cold]
+    pub(crate) fn note(&mut self, process: &Process, event: Event) {
         let Some(noted) = &mut self.0 else { return };
         if noted.trace {
-            tracing::info!("{}", event.text(&name()));
+            tracing::info!("{}", event.text(&name_of(process)));
         }
         if let Some(statistics) = &mut noted.statistics {
             statistics.messages_in += u64::from(matches!(event, Event::In(_)));
@@ -67,6 +77,17 @@ impl Debug {
         }
         if let Some(log) = &mut noted.log {
             log.note(event.into_term());
+        }
+    }
+
+    /// Notes a message that has come, unless it is one of `sys` itself.
+    #[inline]
+    pub(crate) fn note_message(&mut self, process: &Process, payload: &Payload) {
+        if self.is_on()
+            && !Parts::is_system(payload)
+            && let Ok(message) = payload.clone().into_term()
+        {
+            self.note(process, Event::In(message));
         }
     }
 
@@ -127,7 +148,7 @@ impl Debug {
         for event in
             self.0.iter().filter_map(|noted| noted.log.as_ref()).flat_map(|log| &log.events)
         {
-            tracing::info!("*DBG* {event}");
+            tracing::info!("*DBG* {}", Shown(event));
         }
     }
 
@@ -182,14 +203,17 @@ fn log_size(how: TermRef<'_>) -> Option<usize> {
 
 impl Log {
     const fn new(most: usize) -> Self {
-        Self { events: VecDeque::new(), most }
+        Self { events: VecDeque::new(), most, held: 0 }
     }
 
     fn note(&mut self, event: Term) {
-        if self.events.len() >= self.most {
-            self.events.pop_front();
-        }
+        self.held = self.held.saturating_add(event.held());
         self.events.push_back(event);
+        while (self.events.len() > self.most || self.held > MOST_HELD)
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.held = self.held.saturating_sub(oldest.held());
+        }
     }
 }
 
@@ -218,25 +242,31 @@ impl Event {
         }
     }
 
-    /// As `gen_server` prints it.
+    /// As `gen_server` prints it, with terms no longer than in other lines of the log.
     fn text(&self, name: &Term) -> String {
         match self {
             Self::In(message) => match asked(message) {
                 Some((kind, what, Some(from))) => {
-                    format!("*DBG* {name} got {kind} {what} from {from}")
+                    format!("*DBG* {name} got {kind} {} from {from}", Shown(&what))
                 }
-                Some((kind, what, None)) => format!("*DBG* {name} got {kind} {what}"),
-                None => format!("*DBG* {name} got {message}"),
+                Some((kind, what, None)) => format!("*DBG* {name} got {kind} {}", Shown(&what)),
+                None => format!("*DBG* {name} got {}", Shown(message)),
             },
             Self::Out { reply, to, state } => {
                 let to = to.as_tuple().and_then(|to| Some(to.get(0)?.to_term()));
                 let to = to.unwrap_or(Term::NIL);
+                let (reply, state) = (Shown(reply), Shown(state));
                 format!("*DBG* {name} sent {reply} to {to}, new state {state}")
             }
-            Self::NoReply { state } => format!("*DBG* {name} new state {state}"),
-            Self::Continue(what) => format!("*DBG* {name} continue {what}"),
+            Self::NoReply { state } => format!("*DBG* {name} new state {}", Shown(state)),
+            Self::Continue(what) => format!("*DBG* {name} continue {}", Shown(what)),
         }
     }
+}
+
+/// The name of a server, as `sys` shows it: the one it is registered by, else its pid.
+fn name_of(process: &Process) -> Term {
+    process.registered_name().map_or_else(|| Term::from(process.pid()), Term::from)
 }
 
 /// What is called for or cast, and who calls.
@@ -260,4 +290,25 @@ fn date_and_time(time: OffsetDateTime) -> Term {
     let (hour, minute, second) = time.to_hms();
     let time = (i64::from(hour), i64::from(minute), i64::from(second));
     Term::from((Term::from(date), Term::from(time)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_bounded_in_events_and_in_bytes() {
+        let mut log = Log::new(3);
+        for number in 0..5 {
+            log.note(Term::from(vec![number, 1000]));
+        }
+        let kept: Vec<Term> = log.events.iter().cloned().collect();
+        assert_eq!(kept, [2, 3, 4].map(|number| Term::from(vec![number, 1000])));
+        for _ in 0..3 {
+            log.note(Term::from("x".repeat(MOST_HELD / 2 - 1000)));
+        }
+        assert!(log.held <= MOST_HELD && log.events.len() == 2, "{} bytes", log.held);
+        log.note(Term::from("small"));
+        assert_eq!(log.events.len(), 3);
+    }
 }

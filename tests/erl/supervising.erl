@@ -117,6 +117,11 @@ tree(T) ->
      %% A function that no node has.
      ?Q(supervisor:start_child(T, #{id => new, start => {nosuch_module, start_link, [x, 1]}})),
      ?Q(supervisor:start_child(T, {new, {nosuch_module, start_link, []}, temporary, brutal_kill, supervisor, dynamic})),
+     %% What a supervisor notes of its events: a message that it does not know, and a question.
+     ?Q(sys:log(T, true)),
+     ?Q([T ! hello, supervisor:count_children(T)]),
+     ?Q(begin {ok, Log} = sys:log(T, get), [{element(1, Event), case Event of {in, Message} -> Message; _ -> state end} || Event <- Log] end),
+     ?Q(sys:log(T, false)),
      ?Q(supervisor:which_children(T))] ++
         newer(which_child, 2, [?Q(apply(supervisor, which_child, [T, Id])) || Id <- [a, nosuch, 17]]) ++
     [?Q(supervisor:count_children(element(1, T))) || node() =:= element(2, T)] ++
