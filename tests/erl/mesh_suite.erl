@@ -45,8 +45,13 @@ whole(Beams, Ours) ->
     All = lists:sort(Beams ++ Ours),
     Others = fun(Node) -> lists:delete(Node, All) end,
     agreed([{Node, nodes, Others(Node), fun() -> at(Node, erlang, nodes, []) end} || Node <- Beams]
-           ++ [{Node, nodes, Others(Node), fun() -> do({puppet, Node}, nodes) end} || Node <- Ours]
+           ++ [{Node, nodes, Others(Node), fun() -> nodes_of(Node) end} || Node <- Ours]
            ++ [{Node, known, Others(Node), fun() -> at(Node, ?MODULE, known, []) end} || Node <- Beams]).
+
+%% What a puppet node sees; a question that is lost with a connection is asked again by who waits for the answer.
+nodes_of(Node) ->
+    Tag = puppets:tell({puppet, Node}, nodes),
+    receive {Tag, Nodes} -> Nodes after 2000 -> [no_answer] end.
 
 %% All at last, with what is still missing told.
 agreed(Views) -> agreed(Views, erlang:monotonic_time(millisecond) + 8000).
@@ -165,15 +170,16 @@ found_again() ->
     ?soon([N || N <- [?OURS, ?B, ?C], net_adm:ping(N) =/= pong] =:= []),
     whole(beams(), [?OURS]).
 
-%% Until all take it for dead.
+%% Until all take it for dead. When it goes on, what the others said to its global before they parted still lies in its sockets, and
+%% global (a BEAM's too) does not tell by which connection a word came: who calls before it has read all that may be parted from again.
 it_stops_for_a_while(_) ->
     undivided(fun() ->
                       {ok, _} = check:ask(["signal", "ours", "STOP"]),
                       timer:sleep(6000),
                       whole(beams(), []),
                       {ok, _} = check:ask(["signal", "ours", "CONT"]),
-                      ?soon(net_adm:ping(?OURS) =:= pong),
-                      whole(beams(), [?OURS])
+                      timer:sleep(1500),
+                      found_again()
               end).
 
 two_of_ours_join(_) ->
