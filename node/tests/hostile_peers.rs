@@ -179,7 +179,7 @@ async fn who_offers_a_name_and_stalls_holds_up_nobody_of_that_name() -> Result<(
     }
     let began = Instant::now();
     serves(&memory, &node).await?;
-    assert!(began.elapsed() < Duration::from_secs(1));
+    assert!(began.elapsed() < Duration::from_secs(2));
     Ok(())
 }
 
@@ -325,7 +325,7 @@ async fn what_was_sent_before_a_long_computation_leaves_and_the_connection_ticks
     let began = Instant::now();
     let first = peer.hear().await?;
     ensure!(
-        !first.is_empty() && began.elapsed() < Duration::from_millis(500),
+        !first.is_empty() && began.elapsed() < Duration::from_secs(2),
         "{:?}",
         began.elapsed()
     );
