@@ -324,11 +324,7 @@ async fn what_was_sent_before_a_long_computation_leaves_and_the_connection_ticks
     });
     let began = Instant::now();
     let first = peer.hear().await?;
-    ensure!(
-        !first.is_empty() && began.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        began.elapsed()
-    );
+    ensure!(!first.is_empty() && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let mut ticks = 0;
     while began.elapsed() < Duration::from_millis(2_500) {
         match timeout(Duration::from_millis(900), peer.hear()).await {
