@@ -266,3 +266,45 @@ async fn in_haste(mut scene: Scene) -> Result<()> {
     }
     Ok(())
 }
+
+on_every_release!(several_partitions_met_at_once_become_one, met_at_once);
+
+/// One that meets four others at once, two smaller and two greater than itself: its locker does one meeting after the other, and each
+/// finds the partition grown by those before.
+async fn met_at_once(mut scene: Scene) -> Result<()> {
+    let beams = [beam(&mut scene, "b")?, beam(&mut scene, "y")?];
+    let watcher = rust(&scene, "watcher@localhost").await?;
+    for _ in 0..6 {
+        let (a, m) = (visible(&scene, "a@localhost").await?, visible(&scene, "m@localhost").await?);
+        let z = visible(&scene, "z@localhost").await?;
+        let others = [beams[0].clone(), beams[1].clone(), name(&a), name(&z)];
+        let dials = others.clone().map(|other| {
+            let m = m.clone();
+            tokio::spawn(async move { m.connect(&other).await })
+        });
+        for dial in dials {
+            ensure!(dial.await?);
+        }
+        for one in others.iter().chain([&name(&m)]) {
+            becomes(&format!("{one} knows the four others"), || async {
+                let known: Term =
+                    watcher.call(("global_name_server", one), term!('get_known)).await?;
+                Ok(known.as_list().is_some_and(|known| known.len() == 4))
+            })
+            .await?;
+        }
+        for rust in [&m, &a, &z] {
+            rust.stop().await;
+        }
+        let _: bool = watcher.erpc(&beams[0], "erlang", "disconnect_node", (&beams[1],)).await?;
+        for one in &beams {
+            becomes(&format!("{one} is alone again"), || async {
+                let known: Term =
+                    watcher.call(("global_name_server", one), term!('get_known)).await?;
+                Ok(known.as_list().is_some_and(|known| known.is_empty()))
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}

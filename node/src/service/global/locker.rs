@@ -74,13 +74,14 @@ pub(super) async fn run(mut process: Process) -> Exit {
 
 /// The other has locked.
 async fn second(process: &mut Process, wanted: Wanted) -> Result<(), Reason> {
-    if set(process, &wanted.id, &wanted.nodes).await? {
-        wanted.say(process, true);
-        return wanted.hold(process).await;
+    let partition = wanted.partition(process).await?;
+    if wanted.lock(process, &partition).await? {
+        wanted.say(process, true, &partition);
+        return wanted.hold(process, &partition).await;
     }
     // First our server, so that it is ready for the other's next attempt.
     wanted.give_up(process);
-    wanted.say(process, false);
+    wanted.say(process, false, &partition);
     Ok(())
 }
 
@@ -94,68 +95,88 @@ enum Answer {
 
 /// The other has not locked yet.
 async fn first(process: &mut Process, wanted: Wanted) -> Result<(), Reason> {
-    if !set(process, &wanted.id, &wanted.nodes).await? {
+    let partition = wanted.partition(process).await?;
+    if !wanted.lock(process, &partition).await? {
         wanted.give_up(process);
         return Ok(());
     }
-    wanted.say(process, true);
+    wanted.say(process, true, &partition);
     let answer = process.receive_match(|message| wanted.answer(message)).await?;
     if matches!(answer, Answer::Locked) {
-        return wanted.hold(process).await;
+        return wanted.hold(process, &partition).await;
     }
-    delete(process, &wanted.id, &wanted.nodes).await?;
+    delete(process, &wanted.id, &partition.nodes).await?;
     if matches!(answer, Answer::NotLocked) {
         wanted.give_up(process);
     }
     Ok(())
 }
 
-/// `{lock, Server, Node, Id, Known, Job, TheirTag}` of the server, or the same with `begin`.
+/// `{lock, Server, Node, Id, Job, TheirTag}` of the server, or the same with `begin`.
 struct Wanted {
     begins: bool,
     server: Pid,
     node: Atom,
     id: Term,
-    nodes: Vec<Atom>,
-    known: Term,
     job: i64,
     /// The other server's tag of the meeting, if its version has one here.
     their_tag: Option<Term>,
 }
 
+/// The nodes to lock for a meeting.
+struct Partition {
+    /// Ours, but us.
+    known: Term,
+    nodes: Vec<Atom>,
+}
+
 impl Wanted {
     fn of(message: &Term) -> Option<Self> {
-        let parts = message.as_tuple().filter(|parts| parts.len() == 7)?;
+        let parts = message.as_tuple().filter(|parts| parts.len() == 6)?;
         let word = parts.get(0)?;
         let begins = word.is_atom("begin");
         if !begins && !word.is_atom("lock") {
             return None;
         }
-        let known = parts.get(4)?;
-        let server = parts.get(1)?.as_pid()?;
-        let mut nodes = vec![server.node().clone()];
-        nodes.extend(known::names(known));
-        let node = parts.get(2)?.as_atom()?.to_atom();
-        if begins && !nodes.contains(&node) {
-            // One node of the other partition: nobody there can lock it without coming to terms with us.
-            nodes.push(node.clone());
-        }
-        let their_tag = parts.get(6)?;
+        let their_tag = parts.get(5)?;
         Some(Self {
             begins,
-            server,
-            node,
+            server: parts.get(1)?.as_pid()?,
+            node: parts.get(2)?.as_atom()?.to_atom(),
             id: parts.get(3)?.to_term(),
-            nodes,
-            known: known.to_term(),
-            job: parts.get(5)?.as_i64()?,
+            job: parts.get(4)?.as_i64()?,
             their_tag: (!their_tag.is_atom("none")).then(|| their_tag.to_term()),
         })
     }
 
+    /// As it is now: it may have grown by another meeting while this one waited for its turn.
+    async fn partition(&self, process: &mut Process) -> Result<Partition, CallError> {
+        let known = process.call::<Term>(&self.server, term!('get_known)).await?;
+        let mut nodes = vec![self.server.node().clone()];
+        nodes.extend(known::names(known.root()));
+        if self.begins && !nodes.contains(&self.node) {
+            // One node of the other partition: nobody there can lock it without coming to terms with us.
+            nodes.push(self.node.clone());
+        }
+        Ok(Partition { known, nodes })
+    }
+
+    /// Locks a partition, and all of it: with our own node locked it grows no more.
+    async fn lock(&self, process: &mut Process, partition: &Partition) -> Result<bool, CallError> {
+        if !set(process, &self.id, &partition.nodes).await? {
+            return Ok(false);
+        }
+        let now = self.partition(process).await?;
+        let is_whole = now.nodes.iter().all(|node| partition.nodes.contains(node));
+        if !is_whole {
+            delete(process, &self.id, &partition.nodes).await?;
+        }
+        Ok(is_whole)
+    }
+
     /// Tells the other locker, by way of its server, whether our lock is set.
-    fn say(&self, process: &Process, set: bool) {
-        let (locker, known) = (process.pid(), &self.known);
+    fn say(&self, process: &Process, set: bool, partition: &Partition) {
+        let (locker, known) = (process.pid(), &partition.known);
         let lock_set = match &self.their_tag {
             Some(tag) => term!({lock_set, locker, set, known, tag}),
             None => term!({lock_set, locker, set, known}),
@@ -188,27 +209,24 @@ impl Wanted {
         Some(if set { Answer::Locked } else { Answer::NotLocked })
     }
 
-    /// `{cancel, Node, Job, Words}` of our server: the meeting is over.
-    fn last_words(&self, message: &Term) -> Option<Term> {
-        let parts = message.as_tuple().filter(|parts| parts.len() == 4)?;
+    /// `{cancel, Node, Job, Words, To}` of our server: the meeting is over, and the words are for the servers of some nodes.
+    fn last_words(&self, message: &Term) -> Option<(Term, Vec<Atom>)> {
+        let parts = message.as_tuple().filter(|parts| parts.len() == 5)?;
         let ours = parts.get(0)?.is_atom("cancel")
             && parts.get(1)?.as_atom()? == *self.node.as_str()
             && parts.get(2)?.as_i64()? == self.job;
-        ours.then(|| parts.get(3).map(Term::from))?
+        ours.then(|| Some((parts.get(3)?.to_term(), known::names(parts.get(4)?))))?
     }
 
     /// Both locks are set: until the server has done what is to be done.
-    async fn hold(&self, process: &mut Process) -> Result<(), Reason> {
-        let Self { server, node, id, nodes, .. } = self;
+    async fn hold(&self, process: &mut Process, partition: &Partition) -> Result<(), Reason> {
+        let Self { server, node, id, .. } = self;
         process.send(server, term!({locked, node, self.job, id}));
-        let last_words = process.receive_match(|message| self.last_words(message)).await?;
+        let (words, to) = process.receive_match(|message| self.last_words(message)).await?;
         // Before the lock goes: who gets it next finds everybody told.
-        if last_words.as_tuple().is_some() {
-            let told = |other: &&Atom| *other != process.runtime().node() && *other != node;
-            for other in nodes.iter().filter(told) {
-                process.send((SERVER, other), cast(last_words.clone()));
-            }
+        for other in &to {
+            process.send((SERVER, other), cast(words.clone()));
         }
-        Ok(delete(process, id, nodes).await?)
+        Ok(delete(process, id, &partition.nodes).await?)
     }
 }

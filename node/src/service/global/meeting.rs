@@ -235,7 +235,7 @@ impl Server {
     fn unlock(&mut self, process: &Process, node: &Atom) {
         let Some(session) = self.sessions.get_mut(node) else { return };
         if session.locking != Locking::Idle {
-            process.send(&self.locker, term!({cancel, node, session.job, 'nothing}));
+            process.send(&self.locker, term!({cancel, node, session.job, 'nothing, []}));
         }
         session.locking = Locking::Idle;
         (session.lock, session.names, session.changes) = (None, None, None);
@@ -269,9 +269,8 @@ impl Server {
         session.job = self.numbers;
         let word = if how == Locking::First { term!('begin) } else { term!('lock) };
         let id = lock_id(&self.locker, &theirs.locker);
-        let known = self.known.names();
         let (job, their_tag) = (session.job, theirs.tag());
-        process.send(&self.locker, term!({(word), process.pid(), node, id, known, job, their_tag}));
+        process.send(&self.locker, term!({(word), process.pid(), node, id, job, their_tag}));
     }
 
     /// Our locker could not set the lock, or the other one could not: later, if that meeting is not over.
@@ -352,7 +351,9 @@ impl Server {
         let extra = term!([{vsn, version.min(VERSION)}, {lock, session.lock?}]);
         let listed = known::versions(&nodes);
         let new_nodes = term!({new_nodes, &self.node, told, [], listed, extra});
-        process.send(&self.locker, term!({cancel, node, session.job, new_nodes}));
+        // Those who are still of our partition: some may have gone since the lock was set.
+        let to = self.known.names();
+        process.send(&self.locker, term!({cancel, node, session.job, new_nodes, to}));
         self.know(nodes);
         self.synced.push(node.clone());
         Some(())
