@@ -23,7 +23,7 @@ pub const REASSEMBLY: usize = MAX_FRAME;
 /// What may wait to be written to a peer: a second and more of a fast network; OTP's `+zdbbl` default of 1 MiB suspends
 /// senders long before, which a task cannot be, so that bursts must fit.
 pub const OUTBOUND: usize = 64 << 20;
-/// Handshakes under way at once: as many callers as the backlog holds, at a few kilobytes each.
+/// Handshakes under way at once, over one carrier: at a few kilobytes each a bound of a few megabytes.
 pub const PENDING_HANDSHAKES: usize = 1_024;
 /// Callers that wait in the kernel until they are accepted. OTP's 128 made 2,000 callers at once wait 11 s.
 pub const BACKLOG: u32 = 4_096;
@@ -75,7 +75,8 @@ pub struct Limits {
     pub reassembly: usize,
     /// Bytes waiting to be written, a peer. Default [`OUTBOUND`].
     pub outbound: usize,
-    /// Handshakes under way. Default [`PENDING_HANDSHAKES`].
+    /// Handshakes under way, over one carrier; one more, and the stranger that has waited longest goes. At least 1; default
+    /// [`PENDING_HANDSHAKES`].
     pub pending_handshakes: usize,
     /// Callers waiting to be accepted. Default [`BACKLOG`].
     pub backlog: u32,
@@ -159,6 +160,9 @@ impl Config {
                 self.limits.max_frame
             ));
         }
+        if self.limits.pending_handshakes == 0 {
+            return complain("pending_handshakes 0: nobody could connect; 1 at least".to_owned());
+        }
         Flags::offer(!self.hidden, self.switched_off)
             .map(drop)
             .map_err(|indispensable| StartError::Setting(indispensable.to_string()))
@@ -213,5 +217,6 @@ mod tests {
                 .contains("EXTENDED_PIDS_PORTS")
         );
         assert!(refused(|c| c.limits.max_frame = 0).contains("--max-frame"));
+        assert!(refused(|c| c.limits.pending_handshakes = 0).contains("pending_handshakes"));
     }
 }

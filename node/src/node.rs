@@ -145,8 +145,8 @@ impl Node {
             );
             let (hub, prefix) = (self.hub.clone(), carrier.handshake_prefix());
             let greet = move |incoming| conn::accept(hub.clone(), incoming, prefix);
-            let accepting =
-                self.hub.handle.spawn(conn::accept_loop(listener, greet)).abort_handle();
+            let accept = conn::accept_loop(listener, config.limits.pending_handshakes, greet);
+            let accepting = self.hub.handle.spawn(accept).abort_handle();
             leaves.push(Leaf { address, accepting });
         }
         *self.door() = Some(Door { leaves, registration });

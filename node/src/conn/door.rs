@@ -13,20 +13,19 @@ use tokio::task::AbortHandle;
 
 use crate::carrier::{Incoming, Listener};
 
-/// How many handshakes may be under way at once: as many as wait in a listener's usual backlog, and at some kilobytes
-/// each a bound of a few megabytes.
-pub(crate) const STRANGERS: usize = 1_024;
-
 /// How long to wait after a failed `accept`: descriptors come back when connections end, which no event announces.
 const AFTER_FAILURE: Duration = Duration::from_millis(20);
 
-/// Accepts for ever. `greet` is one stranger's handshake; it must end by itself at a deadline.
-pub(crate) async fn accept_loop<Greet, Done>(mut listener: Box<dyn Listener>, greet: Greet)
-where
+/// Accepts for ever. `greet` is one stranger's handshake; it must end by itself at a deadline. `most` of them are under way at once.
+pub(crate) async fn accept_loop<Greet, Done>(
+    mut listener: Box<dyn Listener>,
+    most: usize,
+    greet: Greet,
+) where
     Greet: Fn(Incoming) -> Done,
     Done: Future<Output = ()> + Send + 'static,
 {
-    let mut strangers = Strangers::default();
+    let mut strangers = Strangers { waiting: VecDeque::new(), most };
     loop {
         match listener.accept().await {
             Ok(incoming) => strangers.admit(greet(incoming)),
@@ -42,17 +41,17 @@ where
 }
 
 /// Those whose handshake is under way, oldest first. Dropping it ends them all.
-#[derive(Default)]
 struct Strangers {
     waiting: VecDeque<AbortHandle>,
+    most: usize,
 }
 
 impl Strangers {
     fn admit(&mut self, handshake: impl Future<Output = ()> + Send + 'static) {
-        if self.waiting.len() >= STRANGERS {
+        if self.waiting.len() >= self.most {
             self.waiting.retain(|stranger| !stranger.is_finished());
         }
-        if self.waiting.len() >= STRANGERS {
+        if self.waiting.len() >= self.most {
             self.dismiss_oldest();
         }
         self.waiting.push_back(tokio::spawn(handshake).abort_handle());
@@ -123,11 +122,14 @@ mod tests {
         }
     }
 
+    const MOST: usize = 1_000;
+
     async fn run(script: impl IntoIterator<Item = io::Result<()>>) -> (usize, usize) {
         let (came, there) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let counters = (came.clone(), there.clone());
         let door = tokio::spawn(accept_loop(
             Box::new(Scripted(script.into_iter().collect())),
+            MOST,
             move |incoming: Incoming| {
                 counters.0.fetch_add(1, Ordering::SeqCst);
                 counters.1.fetch_add(1, Ordering::SeqCst);
@@ -145,9 +147,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn strangers_beyond_the_bound_push_out_the_oldest_and_newcomers_are_served() {
-        let (came, there) = run((0..STRANGERS + 500).map(|_| Ok(()))).await;
-        assert_eq!(came, STRANGERS + 500);
-        assert_eq!(there, STRANGERS);
+        let (came, there) = run((0..MOST + 500).map(|_| Ok(()))).await;
+        assert_eq!(came, MOST + 500);
+        assert_eq!(there, MOST);
     }
 
     #[tokio::test(start_paused = true)]
