@@ -18,6 +18,7 @@ over_each_network!(
     a_mailbox_that_nobody_reads_holds_up_nobody_on_its_connection,
     senders_to_a_busy_peer_wait_or_block_or_are_told_or_go_on_and_other_peers_do_not_notice,
     who_waits_for_room_is_freed_when_the_connection_ends,
+    a_message_over_the_bound_waits_for_its_connection_and_takes_those_beside_it_along,
 );
 
 fn builder(name: &str, network: &Network) -> Result<node::Builder> {
@@ -191,5 +192,24 @@ async fn who_waits_for_room_is_freed_when_the_connection_ends(network: Network) 
     ensure!(timeout(Duration::from_millis(100), &mut waiting).await.is_err(), "it did not wait");
     ensure!(a.disconnect(&to));
     timeout(SOON, waiting).await.context("it still waits")?;
+    Ok(())
+}
+
+/// As on a connection that is up, the largest message does not count: alone it says nothing about the peer.
+async fn a_message_over_the_bound_waits_for_its_connection_and_takes_those_beside_it_along(
+    network: Network,
+) -> Result<()> {
+    let a = builder("a@here", &network)?.outbound_limit(1 << 16).build()?;
+    let b = builder("b@here", &network)?.build()?;
+    let (wake, mut reads) = sleeper(&b)?;
+    wake.send_replace(true);
+    b.listen().await?;
+    let me = a.attach()?;
+    let to = ("sleeper", name(&b)?);
+    // The first begins the connection, which is up long after the last is sent.
+    me.send(to.clone(), 1);
+    me.send(to.clone(), body(1 << 20));
+    me.send(to, 2);
+    timeout(SOON, reads.wait_for(|reads| *reads == 3)).await.context("it was given up")??;
     Ok(())
 }

@@ -49,6 +49,8 @@ struct Pending {
     carried: mailbox::Connection,
     waiting: Vec<Signal>,
     bytes: usize,
+    /// Bytes of the largest of them.
+    largest: usize,
     dial: Option<AbortHandle>,
     /// Our call has begun: until then a call of the peer's own is no simultaneous one.
     called: bool,
@@ -154,9 +156,10 @@ impl Table {
             }
             Some(Slot::Pending(pending)) => {
                 let carried = pending.carried.clone();
+                let is_over = pending.beside_the_largest() > self.bounds.most;
                 pending.queue(signal);
                 // A stream with a hole is worse than none: beyond the bound the attempt goes, as a connection does.
-                let task = if pending.bytes > self.bounds.most {
+                let task = if is_over {
                     give_up(&mut slots, node, "too much was sent to it meanwhile")
                 } else {
                     Task::Nothing
@@ -533,6 +536,7 @@ impl Pending {
             carried,
             waiting: Vec::new(),
             bytes: 0,
+            largest: 0,
             dial: None,
             called: false,
             yielded: false,
@@ -547,8 +551,15 @@ impl Pending {
     }
 
     fn queue(&mut self, signal: Signal) {
-        self.bytes += outbox::weight(&signal);
+        let weight = outbox::weight(&signal);
+        self.bytes += weight;
+        self.largest = self.largest.max(weight);
         self.waiting.push(signal);
+    }
+
+    /// Bytes that wait, less the largest message, which may be larger than any bound: as in the queue of a connection that is up.
+    fn beside_the_largest(&self) -> usize {
+        self.bytes.saturating_sub(self.largest)
     }
 
     fn take(&mut self) -> Self {
