@@ -35,6 +35,9 @@ struct Life {
     own_runtime: Option<tokio::runtime::Runtime>,
     hub: Arc<Hub>,
     door: Mutex<Option<Door>>,
+    /// It has begun to stop: nothing is connected again.
+    stopping: watch::Sender<bool>,
+    /// It has stopped.
     stopped: watch::Sender<bool>,
 }
 
@@ -92,6 +95,7 @@ impl Node {
             own_runtime,
             hub: hub.clone(),
             door: Mutex::default(),
+            stopping: watch::Sender::new(false),
             stopped: watch::Sender::new(false),
         };
         Self { hub, life: Arc::new(life) }
@@ -228,7 +232,7 @@ impl Node {
     /// after twice as long each time up to 30 s. It goes on until the node stops.
     pub fn keep_connected(&self, peer: &Atom) {
         let keeper =
-            conn::keep(Arc::downgrade(&self.hub), peer.clone(), self.life.stopped.subscribe());
+            conn::keep(Arc::downgrade(&self.hub), peer.clone(), self.life.stopping.subscribe());
         self.hub.handle.spawn(keeper);
     }
 
@@ -296,6 +300,7 @@ impl Node {
     /// Leaves the cluster: the door closes, epmd forgets the name, what is queued for peers leaves within a second, and every
     /// connection is closed, so that peers see `nodedown` at once.
     pub async fn stop(&self) {
+        self.life.stopping.send_replace(true);
         let door = self.door().take();
         if let Some(mut door) = door {
             door.leaves.clear();

@@ -16,11 +16,11 @@ const FIRST: Duration = Duration::from_millis(100);
 /// The longest: what a person who has started the peer is willing to wait.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Until the node stops, or is gone.
-pub(crate) async fn keep(hub: Weak<Hub>, peer: Atom, mut stopped: watch::Receiver<bool>) {
+/// Until the node begins to stop, or is gone.
+pub(crate) async fn keep(hub: Weak<Hub>, peer: Atom, mut stopping: watch::Receiver<bool>) {
     tokio::select! {
         () = connect_for_ever(hub, peer) => {}
-        _ = stopped.wait_for(|stopped| *stopped) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
     }
 }
 
