@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mailbox::{Origin, Runtime, Signal};
 use term::{Atom, DecodeError, Pid};
-use tokio::runtime::Handle;
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::{Notify, watch};
 
 use super::events::{DownReason, Events, NodeKind};
@@ -162,6 +162,17 @@ impl Connection {
         self.end.reason.get().is_some()
     }
 
+    /// The tokio around whoever polls its channel, which may have timers and tasks of its own.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    /// Ends the connection when it is dropped, should nothing have ended it by then: for its tasks, so that a panic in one of them,
+    /// in a carrier of the program's own, is the end of the connection and not of a half of it.
+    pub(crate) fn ends_here(self: &Arc<Self>) -> EndsHere {
+        EndsHere(self.clone())
+    }
+
     /// Completes when it has been decided that the connection ends. One task waits for it: the driver.
     pub(crate) async fn closing(&self) {
         while !self.is_closing() {
@@ -249,6 +260,18 @@ impl Connection {
         }
     }
 }
+
+/// See [`Connection::ends_here`].
+pub(crate) struct EndsHere(Arc<Connection>);
+
+impl Drop for EndsHere {
+    fn drop(&mut self) {
+        self.0.close(DownReason::ConnectionClosed(PANICKED.to_owned()));
+    }
+}
+
+/// Why a connection ends whose channel panics.
+pub(crate) const PANICKED: &str = "its carrier panicked";
 
 /// A connection at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]

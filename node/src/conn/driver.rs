@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use term::Atom;
@@ -147,8 +148,34 @@ impl Refusal {
     }
 }
 
+/// An attempt to connect that ends with its task also where that panics, in a discovery or a carrier of the program's own: whoever
+/// waits for it is told.
+struct Dialling {
+    hub: Arc<Hub>,
+    node: Atom,
+    attempt: Attempt,
+}
+
+impl Dialling {
+    fn fails(&self, why: &str) {
+        if let Task::Down(carried) = self.hub.table.fail(&self.node, self.attempt, why) {
+            tracing::warn!(target: "cnode::handshake", node = %self.node, reason = why, "could not connect");
+            self.hub.runtime.node_down(&carried);
+        }
+    }
+}
+
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.fails("a panic in the discovery or the carrier; standard error has its text");
+        }
+    }
+}
+
 /// Connects to `node`, for the attempt that waits in the table.
 pub(crate) async fn dial(hub: Arc<Hub>, node: Atom, attempt: Attempt) {
+    let dialling = Dialling { hub: hub.clone(), node: node.clone(), attempt };
     let limit = hub.config.handshake_timeout;
     let outcome = match timeout(limit, call(&hub, &node, attempt)).await {
         Ok(outcome) => outcome,
@@ -170,10 +197,7 @@ pub(crate) async fn dial(hub: Arc<Hub>, node: Atom, attempt: Attempt) {
         // ends this task.
         sleep(limit).await;
     }
-    if let Task::Down(carried) = hub.table.fail(&node, attempt, &failure.to_string()) {
-        tracing::warn!(target: "cnode::handshake", %node, reason = %failure, "could not connect");
-        hub.runtime.node_down(&carried);
-    }
+    dialling.fails(&failure.to_string());
 }
 
 async fn call(

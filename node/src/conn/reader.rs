@@ -33,6 +33,7 @@ pub(crate) async fn run(
     mut socket: Box<dyn AsyncRead + Send + Unpin>,
     deframer: Deframer,
 ) {
+    let _ends = connection.ends_here();
     let limits = &hub.config.limits;
     let bounds =
         Bounds { sequences: MAX_SEQUENCES, message: limits.max_frame, total: limits.reassembly };

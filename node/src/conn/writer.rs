@@ -7,6 +7,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
@@ -14,12 +15,13 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::AsyncWrite;
 
 use super::batch::{Batch, Place};
-use super::connection::Connection;
+use super::connection::{Connection, PANICKED};
 use super::events::DownReason;
 use super::outbox::Taken;
 
 /// Writes until the connection ends.
 pub(crate) async fn run(connection: Arc<Connection>, pen: Arc<Pen>) {
+    let _ends = connection.ends_here();
     if let Err(error) = poll_fn(|cx| pen.poll(cx, &connection)).await {
         connection.close(DownReason::ConnectionClosed(error.to_string()));
     }
@@ -58,10 +60,16 @@ impl Pen {
     pub(crate) fn nudge(&self, connection: &Connection) {
         let Ok(mut hand) = self.0.try_lock() else { return };
         let Some(waker) = hand.waker.clone() else { return };
-        // With the task's own waker: whatever is waited for, it is the task that is woken.
-        if let Poll::Ready(Err(error)) = hand.poll(&mut Context::from_waker(&waker), connection) {
-            connection.close(DownReason::ConnectionClosed(error.to_string()));
-        }
+        // With the task's own waker: whatever is waited for, it is the task that is woken. And with its runtime around it; as there, a
+        // panic is the end of this connection and of nothing else.
+        let _context = connection.enter();
+        let mut cx = Context::from_waker(&waker);
+        let why = match catch_unwind(AssertUnwindSafe(|| hand.poll(&mut cx, connection))) {
+            Ok(Poll::Ready(Err(error))) => error.to_string(),
+            Ok(_) => return,
+            Err(_) => PANICKED.to_owned(),
+        };
+        connection.close(DownReason::ConnectionClosed(why));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Hand> {
