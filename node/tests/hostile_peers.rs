@@ -284,24 +284,30 @@ async fn a_sender_that_waits_is_held_back_by_a_busy_connection_until_there_is_ro
         }
         Ok(())
     });
+    timeout(SOON, waits.wait_for(|sent| *sent >= 10)).await??;
     sleep(Duration::from_millis(300)).await;
     let held = *waits.borrow();
     // One busy limit in the queue, and what the pipe takes.
-    assert!((10..40).contains(&held), "{held} of 100 were sent to a peer that does not read");
+    assert!(held < 40, "{held} of 100 were sent to a peer that does not read");
     assert!(node.runtime().is_alive(&sender));
-    let mut busy = 0;
     for _ in 0..100 {
         slow.hear().await?;
     }
     waits.wait_for(|sent| *sent == 100).await?;
-    while let Ok(Some(event)) = timeout(Duration::from_millis(100), events.next()).await {
-        match event {
-            NodeEvent::Busy { .. } => busy += 1,
-            NodeEvent::Ready { .. } => busy -= 1,
-            _ => {}
+    let mut is_busy = false;
+    loop {
+        // The last is Ready, which may take a moment on a busy machine.
+        let patience = if is_busy { SOON } else { Duration::from_millis(100) };
+        match timeout(patience, events.next()).await {
+            Ok(Some(NodeEvent::Busy { .. })) => ensure!(!is_busy, "busy twice"),
+            Ok(Some(NodeEvent::Ready { .. })) => ensure!(is_busy, "ready twice"),
+            Ok(Some(_)) => continue,
+            Ok(None) => bail!("no events"),
+            Err(_) => break,
         }
+        is_busy = !is_busy;
     }
-    assert_eq!(busy, 0, "as many Ready as Busy");
+    ensure!(!is_busy, "as many Ready as Busy");
     Ok(())
 }
 

@@ -227,11 +227,11 @@ async fn a_lookup_has_one_deadline() {
     // Its backlog takes the connection, and nobody ever answers.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client =
-        Client::new(listener.local_addr().unwrap().port()).with_timeout(Duration::from_millis(300));
+        Client::new(listener.local_addr().unwrap().port()).with_timeout(Duration::from_secs(1));
     let start = Instant::now();
     assert!(client.names([127, 0, 0, 1].into()).await.is_err());
     assert!(client.locate("a", "127.0.0.1", Family::V4).await.is_err());
-    assert!(start.elapsed() < Duration::from_millis(900), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     let unknown = client.locate("a", "no-such-host.invalid", Family::V4).await.unwrap_err();
     assert!(
         matches!(unknown, LocateError::HostUnknown { .. } | LocateError::Epmd(_)),
