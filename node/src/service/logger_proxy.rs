@@ -28,13 +28,13 @@ fn event(message: &Term) -> Option<(AtomRef<'_>, String, TermRef<'_>)> {
         [word, level, format, arguments, meta] if word.is_atom("log") => {
             // As OTP's formatter has it when the two do not fit together.
             let text = format::format(*format, *arguments).unwrap_or_else(|| {
-                format!("FORMAT ERROR: {} - {}", format.to_term(), arguments.to_term())
+                format!("FORMAT ERROR: {format:.LONGEST$} - {arguments:.LONGEST$}")
             });
             (level, text, meta)
         }
         [word, level, told, meta] if word.is_atom("log") => {
             let string = format::characters(*told, Encoding::Unicode);
-            (level, string.unwrap_or_else(|| told.to_term().to_string()), meta)
+            (level, string.unwrap_or_else(|| format!("{told:.LONGEST$}")), meta)
         }
         _ => return None,
     };
