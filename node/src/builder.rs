@@ -31,6 +31,9 @@ pub const BUSY: usize = 1 << 20;
 /// What mailboxes may hold of one peer's messages before its socket is read no more: one message of the largest size fits.
 pub const UNREAD: usize = 128 << 20;
 
+/// What OTP takes as `net_tickintensity`.
+const TICK_INTENSITIES: RangeInclusive<u32> = 4..=1_000;
+
 /// A node to be. Made by [`Node::builder`](crate::Node::builder).
 #[must_use = "a node is made by build()"]
 pub struct Builder {
@@ -115,12 +118,12 @@ impl Builder {
         self.set(move |config| config.ports = ports)
     }
 
-    /// As `net_ticktime`: a silent peer is given up between 3/4 and 5/4 of it. Default 60 s; at least 1 s.
+    /// As `net_ticktime`: a silent peer is given up between 3/4 and 5/4 of it. Default 60 s; 1 s to 100 years.
     pub fn ticktime(self, ticktime: Duration) -> Self {
         self.set(move |config| config.ticktime = ticktime)
     }
 
-    /// As `net_tickintensity`: ticks in a [`Builder::ticktime`]. Default 4; OTP takes 4 to 1,000.
+    /// As `net_tickintensity`: ticks in a [`Builder::ticktime`]. Default 4; 4 to 1,000, as OTP takes them.
     pub fn tick_intensity(mut self, ticks: u32) -> Self {
         self.tick_intensity = ticks;
         self
@@ -135,7 +138,7 @@ impl Builder {
     pub fn max_frame(self, bytes: usize) -> Self {
         self.set(move |config| {
             config.limits.max_frame = bytes;
-            config.limits.reassembly = config.limits.reassembly.max(bytes);
+            config.limits.reassembly = config.limits.reassembly.max(bytes.saturating_mul(2));
         })
     }
 
@@ -273,6 +276,12 @@ impl Builder {
             config.ports = port..=port;
         }
         config.check()?;
+        if !TICK_INTENSITIES.contains(&self.tick_intensity) {
+            return Err(StartError::Setting(format!(
+                "a tick intensity of {}: 4 to 1,000 ticks in a ticktime, as OTP takes them",
+                self.tick_intensity
+            )));
+        }
         let flags = Flags::offer(!config.hidden, config.switched_off)
             .map_err(|error| StartError::Setting(error.to_string()))?;
         let own = atom(config.name.as_str())?;
@@ -362,4 +371,30 @@ fn by_name<T>(named: BTreeMap<String, T>) -> Result<HashMap<Atom, T>, StartError
 fn atom(name: &str) -> Result<Atom, StartError> {
     Atom::new(name)
         .map_err(|_| StartError::Setting(format!("`{name}` is too long for a node name")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> Builder {
+        Node::builder("rust@here").cookie(Cookie::new("C").unwrap()).epmd(EpmdMode::None)
+    }
+
+    #[test]
+    fn a_tick_intensity_that_otp_does_not_take_is_refused() {
+        for (ticks, taken) in [(0, false), (3, false), (4, true), (1_000, true), (1_001, false)] {
+            assert_eq!(builder().tick_intensity(ticks).build().is_ok(), taken, "{ticks}");
+        }
+    }
+
+    #[test]
+    fn beside_one_of_the_largest_messages_there_is_room_for_others_however_large_that_may_be() {
+        for most in [1 << 20, 128 << 20, 1 << 30, usize::MAX] {
+            let node = builder().max_frame(most).build().unwrap();
+            let limits = &node.hub.config.limits;
+            assert_eq!(limits.max_frame, most);
+            assert!(limits.reassembly >= most.saturating_mul(2));
+        }
+    }
 }

@@ -18,8 +18,9 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(7);
 /// Largest frame and largest reassembled message taken from a peer: twice the 64 MiB that people do send at once, and
 /// no more than a machine with a gigabyte can lose to one peer.
 pub const MAX_FRAME: usize = 128 << 20;
-/// What a peer may have under way in unfinished fragments: room for one message of [`MAX_FRAME`].
-pub const REASSEMBLY: usize = MAX_FRAME;
+/// What a peer may have under way in unfinished fragments: two messages of [`MAX_FRAME`], so that one of the largest does not end the
+/// connection for the others beside it.
+pub const REASSEMBLY: usize = 2 * MAX_FRAME;
 /// What may wait to be written to a peer: a second and more of a fast network; OTP's `+zdbbl` default of 1 MiB suspends
 /// senders long before, which a task cannot be, so that bursts must fit.
 pub const OUTBOUND: usize = 64 << 20;
@@ -27,6 +28,8 @@ pub const OUTBOUND: usize = 64 << 20;
 pub const PENDING_HANDSHAKES: usize = 1_024;
 /// Callers that wait in the kernel until they are accepted. OTP's 128 made 2,000 callers at once wait 11 s.
 pub const BACKLOG: u32 = 4_096;
+/// The longest time that a setting may have: for ever, to all intents, and yet a time that the clock can show.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// The settings of a node.
 ///
@@ -55,9 +58,9 @@ pub struct Config {
     /// The ports to listen on, the lowest free one first, as `inet_dist_listen_min` and `inet_dist_listen_max`; `0..=0`,
     /// the default, takes any free port.
     pub ports: RangeInclusive<u16>,
-    /// As `net_ticktime`; at least four seconds make sense, as OTP ticks four times in it. Default [`TICKTIME`].
+    /// As `net_ticktime`; 1 s to 100 years. At least four seconds make sense, as OTP ticks four times in it. Default [`TICKTIME`].
     pub ticktime: Duration,
-    /// For the whole handshake, and for each attempt to connect. Default [`HANDSHAKE_TIMEOUT`].
+    /// For the whole handshake, and for each attempt to connect; more than 0, to 100 years. Default [`HANDSHAKE_TIMEOUT`].
     pub handshake_timeout: Duration,
     /// What a peer can make us hold.
     pub limits: Limits,
@@ -71,7 +74,7 @@ pub struct Config {
 pub struct Limits {
     /// Largest frame, and largest message put together from fragments, in bytes. Default [`MAX_FRAME`].
     pub max_frame: usize,
-    /// Bytes in unfinished fragments, a peer. Default [`REASSEMBLY`].
+    /// Bytes in unfinished fragments, a peer; over it the connection ends. Default [`REASSEMBLY`].
     pub reassembly: usize,
     /// Bytes waiting to be written, a peer. Default [`OUTBOUND`].
     pub outbound: usize,
@@ -154,6 +157,11 @@ impl Config {
         if self.handshake_timeout.is_zero() {
             return complain("a handshake needs more time than none: 7 s by custom".to_owned());
         }
+        if self.ticktime.max(self.handshake_timeout) > LONGEST {
+            return complain(
+                "times of more than 100 years: --ticktime, or that of the handshake".to_owned(),
+            );
+        }
         if self.limits.max_frame < MIN_FRAME {
             return complain(format!(
                 "--max-frame {}: OTP sends fragments of 64 KiB, so {MIN_FRAME} bytes at least",
@@ -212,6 +220,8 @@ mod tests {
         assert!(refused(|c| c.epmd_port = 0).contains("--epmd-port"));
         assert!(refused(|c| c.ticktime = Duration::ZERO).contains("--ticktime"));
         assert!(refused(|c| c.handshake_timeout = Duration::ZERO).contains("handshake"));
+        assert!(refused(|c| c.handshake_timeout = Duration::MAX).contains("100 years"));
+        assert!(refused(|c| c.ticktime = Duration::MAX).contains("100 years"));
         assert!(
             refused(|c| c.switched_off = Flags::EXTENDED_PIDS_PORTS)
                 .contains("EXTENDED_PIDS_PORTS")
