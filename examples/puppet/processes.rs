@@ -115,6 +115,10 @@ fn alias_mode(word: TermRef<'_>) -> Result<AliasMode, Stop> {
 /// Without `info` the answer is `true`; with it, whether the monitor was there, which `flush` turns round where it was not.
 fn demonitor(process: &mut Process, monitor: &Term, options: &Term) -> Outcome {
     let monitor = reference(monitor)?;
+    // Another node's can be no monitor of ours.
+    if monitor.node() != process.runtime().node() {
+        return Err(BADARG);
+    }
     let (mut flush, mut info) = (false, false);
     for option in options.as_list().ok_or(BADARG)? {
         match option.as_atom() {

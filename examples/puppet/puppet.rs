@@ -84,5 +84,5 @@ async fn run(process: &mut Process, strings: &Strings, from: &Term, command: &Co
     if let done @ Answer::Is(_) = cluster::run(process, strings, command).await? {
         return Ok(done);
     }
-    terms::run(command)
+    terms::run(command, process.runtime().node())
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use node::{Term, term};
+use node::{Atom, Term, term};
 use term::{View, order};
 
 use crate::command::{Answer, BADARG, Command, Outcome, is};
@@ -10,7 +10,7 @@ use crate::command::{Answer, BADARG, Command, Outcome, is};
 /// zlib's own choice, which `compressed` without a level asks for.
 const LEVEL: u8 = 6;
 
-pub(crate) fn run(command: &Command) -> Outcome {
+pub(crate) fn run(command: &Command, node: &Atom) -> Outcome {
     match command.words() {
         ("encode", [term]) => is(binary(term.encode_to_vec())),
         ("encode_compressed", [term]) => is(binary(term.encode_compressed(LEVEL))),
@@ -23,12 +23,19 @@ pub(crate) fn run(command: &Command) -> Outcome {
             Some(Err(error)) => is(term!({error, error.to_string()})),
             None => is(term!({error, "not a binary"})),
         },
-        ("format", [term]) => is(term.to_string()),
+        ("format", [term]) => is(term.format().local(node).to_string()),
         ("parse", [text]) => {
-            let bytes = text.as_bytes().ok_or(BADARG)?;
-            match std::str::from_utf8(bytes).map(str::parse::<Term>) {
-                Ok(Ok(term)) => is(term!({ok, term})),
-                Ok(Err(error)) => is(term!({error, error.to_string()})),
+            // UTF-8 in a binary, or a charlist.
+            let words = match (text.as_bytes(), text.as_charlist()) {
+                (Some(bytes), _) => match std::str::from_utf8(bytes) {
+                    Ok(words) => words.to_owned(),
+                    Err(error) => return is(term!({error, error.to_string()})),
+                },
+                (None, Some(words)) => words,
+                (None, None) => return Err(BADARG),
+            };
+            match words.parse::<Term>() {
+                Ok(term) => is(term!({ok, term})),
                 Err(error) => is(term!({error, error.to_string()})),
             }
         }

@@ -31,7 +31,15 @@ fn badarith() -> Exception {
     Exception::Error(term!('badarith))
 }
 
-async fn sleep(ms: u64) -> Atom {
-    tokio::time::sleep(Duration::from_millis(ms)).await;
-    "ok".into_atom()
+/// As `timer:sleep/1`: milliseconds, of which 64 bits are for ever, or `infinity`.
+async fn sleep(time: Term) -> Result<Atom, Exception> {
+    let is_longer = |ms: BigInt| ms > BigInt::from(u64::MAX);
+    match time.as_u64() {
+        Some(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
+        None if time.is_atom("infinity") || time.as_big_integer().is_some_and(is_longer) => {
+            std::future::pending().await
+        }
+        None => return Err(Exception::Error(term!('timeout_value))),
+    }
+    Ok("ok".into_atom())
 }

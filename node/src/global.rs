@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mailbox::{CallError, Nodes, Payload, Process, SpawnError};
 use serde::Serialize;
-use term::{Atom, EncodeError, Pid, Term, term};
+use term::{Atom, EncodeError, IntoAtom as _, Pid, Term, term};
 
 use crate::node::Node;
 use crate::remote::RemoteError;
@@ -60,13 +60,17 @@ impl Node {
 }
 
 impl Global {
-    /// Gives a process a name on all nodes (`global:register_name/2`); `false` if the name is taken.
+    /// Gives a process a name on all nodes (`global:register_name/2`); `false` if the name is taken, or the process has one.
     ///
     /// # Errors
     /// [`GlobalError`].
     pub async fn register(&self, name: impl Into<Term>, pid: &Pid) -> Result<bool, GlobalError> {
         let name = name.into();
         if self.is_hidden() {
+            let (asked, _) = self.ask_whom("whereis_name", vec![name.clone()]).await?;
+            if self.is_named_at(&asked, pid).await? {
+                return Ok(false);
+            }
             let answer = self.ask("register_name_external", vec![name, Term::from(pid)]).await?;
             return Ok(answer.is_atom("yes"));
         }
@@ -213,6 +217,13 @@ impl Global {
         let (asked, _) = self.ask_whom("registered_names", Vec::new()).await?;
         let others: Vec<Atom> = self.0.erpc(&asked, "erlang", "nodes", ()).timeout(ANSWER).await?;
         Ok(std::iter::once(asked).chain(others).filter(|node| *node != us).collect())
+    }
+
+    /// Whether `global` on a BEAM node knows a name of this process. It asks that itself before a process of its own gets a
+    /// name, and not before one of a hidden node does, in a table that has had this name since before OTP 25.
+    async fn is_named_at(&self, node: &Atom, pid: &Pid) -> Result<bool, GlobalError> {
+        let asked = self.0.erpc(node, "ets", "member", ("global_pid_names".into_atom(), pid));
+        Ok(asked.timeout(ANSWER).await?)
     }
 
     fn is_hidden(&self) -> bool {

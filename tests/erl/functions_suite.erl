@@ -166,6 +166,8 @@ arguments_of_the_wrong_kind(Config) ->
     N = check:node_of(Config),
     ?match({badrpc, {'EXIT', {_, [_ | _]}}}, rpc:call(N, math, add, [a, b])),
     ?match({badrpc, {'EXIT', {_, [_ | _]}}}, rpc:call(N, text, upcase, [{not_text}])),
+    [?match({badrpc, {'EXIT', {timeout_value, [_ | _]}}}, rpc:call(N, slow, sleep, [T])) || T <- [-1, a, 1.5, <<>>]],
+    [?eq({badrpc, timeout}, rpc:call(N, slow, sleep, [T], 50)) || T <- [infinity, 1 bsl 64]],
     ?raises(error, {exception, _, [_ | _]}, erpc:call(N, math, add, [<<>>, []])),
     ?eq(3, rpc:call(N, math, add, [1, 2])).
 

@@ -2,7 +2,7 @@
 -module(puppet_codec_suite).
 -export([all/0, encode_is_read_back/1, encode_is_byte_for_byte_the_beams/1, decode_reads_what_the_beam_writes/1,
          decode_reads_the_older_tags/1, decode_refuses_what_the_beam_refuses/1, decode_takes_and_refuses_mutants_alike/1,
-         decode_is_not_fooled_by_sizes/1, compressed_both_ways/1, format_is_tilde_0p/1, format_of_random_terms/1,
+         decode_is_not_fooled_by_sizes/1, compressed_both_ways/1, format_is_tilde_0p/1, format_of_identifiers/1, format_of_random_terms/1,
          parse_reads_what_the_beam_writes/1, parse_reads_every_literal/1, a_closing_dot_may_be_there/1, parse_refuses_what_is_no_term/1,
          format_and_parse_agree/1, compare_is_the_term_order/1, compare_of_numbers/1, equal_is_exact/1, deep_terms/1, native_records/1]).
 -include("check.hrl").
@@ -11,7 +11,7 @@
 all() ->
     [encode_is_read_back, encode_is_byte_for_byte_the_beams, decode_reads_what_the_beam_writes, decode_reads_the_older_tags,
      decode_refuses_what_the_beam_refuses, decode_takes_and_refuses_mutants_alike, decode_is_not_fooled_by_sizes,
-     compressed_both_ways, format_is_tilde_0p, format_of_random_terms, parse_reads_what_the_beam_writes,
+     compressed_both_ways, format_is_tilde_0p, format_of_identifiers, format_of_random_terms, parse_reads_what_the_beam_writes,
      parse_reads_every_literal, a_closing_dot_may_be_there, parse_refuses_what_is_no_term, format_and_parse_agree, compare_is_the_term_order,
      compare_of_numbers, equal_is_exact, deep_terms, native_records].
 
@@ -180,6 +180,12 @@ format_is_tilde_0p(Config) ->
     Wrong = [{T, E, G} || T <- Terms, E <- [formatted(T)], G <- [do(P, {format, T})], E =/= G],
     Wrong =:= [] orelse check:fail(?LINE, "~w of ~w differ (term, BEAM, puppet): ~0p", [length(Wrong), length(Terms), lists:sublist(Wrong, 6)]).
 
+%% Its own, as a BEAM prints those of its own.
+format_of_identifiers(Config) ->
+    P = puppet(Config),
+    [?eq(match, re:run(do(P, {format, [T]}), Pattern, [{capture, none}]))
+     || {T, Pattern} <- [{P, "^\\[<0\\.[0-9]+\\.[0-9]+>\\]$"}, {do(P, alias), "^\\[#Ref<0(\\.[0-9]+)+>\\]$"}]].
+
 format_of_random_terms(Config) ->
     P = puppet(Config),
     over(500, fun() -> terms:texty(3) end,
@@ -200,6 +206,7 @@ parse_reads_what_the_beam_writes(Config) ->
 
 %% Text and the value erl_parse makes of it, computed here.
 parse_reads_every_literal(Config) ->
+    ?eq({ok, {a, "text"}}, do(puppet(Config), {parse, "{a, \"text\"}"})),
     P = puppet(Config),
     Texts = ["1", "-1", "+1", "- 1", "16#ff", "16#FF", "2#1010", "36#Zz", "-16#10", "1_000_000", "16#ff_ff", "1.5", "-1.5e3", "1.0e-3", "1_0.2_5", "$a", "$\\n", "$\\x{e9}", "$\\101", "$ ",
              "$\\\\", "$\\^a", "a", "'A b'", "'\\x{2200}'", "'it\\'s'", "[]", "[ ]", "[1,2,3]", "[1|2]", "[1,2|[3]]", "{}", "{a,{b}}", "#{}", "#{a=>1}", "#{a => #{b => c}, 1 => \"x\"}", "\"\"",

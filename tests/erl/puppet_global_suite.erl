@@ -1,14 +1,14 @@
 %% global across BEAM and puppet nodes. Issue 6. Wants one hidden and one visible puppet node (node and node2).
 -module(puppet_global_suite).
 -export([all/0, global_names_are_registered_and_found/1, global_names_of_the_beam_are_found/1, global_send_reaches/1,
-         a_global_name_goes_with_its_process/1, a_taken_global_name_is_refused/1, names_reach_a_node_that_comes_later/1,
+         a_global_name_goes_with_its_process/1, a_taken_global_name_is_refused/1, a_process_gets_one_global_name/1, names_reach_a_node_that_comes_later/1,
          a_cluster_syncs/1, the_smaller_of_two_nodes_keeps_a_name/1, a_hidden_node_asks_another/1]).
 -include("check.hrl").
 -import(puppets, [do/2, do/3, tell/2, event/1, new/1, ended/1]).
 
 all() ->
     [global_names_are_registered_and_found, global_names_of_the_beam_are_found, global_send_reaches,
-     a_global_name_goes_with_its_process, a_taken_global_name_is_refused, names_reach_a_node_that_comes_later, a_cluster_syncs,
+     a_global_name_goes_with_its_process, a_taken_global_name_is_refused, a_process_gets_one_global_name, names_reach_a_node_that_comes_later, a_cluster_syncs,
      the_smaller_of_two_nodes_keeps_a_name, a_hidden_node_asks_another].
 
 %% global: the visible node takes part; a hidden one would go through a BEAM node.
@@ -56,6 +56,24 @@ a_taken_global_name_is_refused(Config) ->
     ?soon(do(P, {global_whereis, taken_name}) =:= self()),
     ?eq(no, do(P, {global_register, taken_name}, 20000)),
     global:unregister_name(taken_name).
+
+%% On either node; by a name that the BEAM gave it as well.
+a_process_gets_one_global_name(Config) ->
+    {One, _} = puppets:nodes(Config),
+    pong = net_adm:ping(One),
+    [begin
+         ?eq(yes, do(P, {global_register, {first, of_node, node(P)}}, 20000)),
+         ?eq(no, do(P, {global_register, {second, of_node, node(P)}}, 20000)),
+         ?eq(undefined, do(P, {global_whereis, {second, of_node, node(P)}})),
+         ?eq(ok, do(P, {global_unregister, {first, of_node, node(P)}})),
+         ?eq(yes, do(P, {global_register, {second, of_node, node(P)}}, 20000)),
+         ?eq(ok, do(P, {global_unregister, {second, of_node, node(P)}}))
+     end || P <- [visible(Config), new(One)]],
+    P = visible(Config),
+    yes = global:register_name(given_by_the_beam, P),
+    ?soon(do(P, {global_whereis, given_by_the_beam}) =:= P),
+    ?eq(no, do(P, {global_register, taken_by_itself}, 20000)),
+    global:unregister_name(given_by_the_beam).
 
 other() ->
     {ok, _} = check:ask(["beam", "other", "other@localhost", atom_to_list(erlang:get_cookie())]),

@@ -1,7 +1,7 @@
 %% Monitors between any two processes, and node monitors.
 -module(puppet_monitor_suite).
 -export([all/0, an_end_is_told_with_its_reason/1, the_dead_are_noproc_at_once/1, names_are_monitored/1, names_of_nobody_are_noproc/1,
-         each_monitor_fires_once/1, demonitor_is_final/1, demonitor_takes_back_with_flush/1, demonitor_informs/1,
+         each_monitor_fires_once/1, demonitor_is_final/1, demonitor_takes_back_with_flush/1, demonitor_informs/1, another_nodes_monitor_is_refused/1,
          a_tag_takes_the_place_of_down/1, alias_options_of_a_monitor/1, a_monitor_of_oneself/1, an_alias_with_a_monitor_of_oneself/1, who_is_monitored_notices_nothing/1,
          a_down_comes_after_the_messages_before_it/1, large_reasons/1, monitors_of_many/1, monitors_fire_with_the_connection/1,
          nodes_are_monitored/1, a_killed_node_fires_all/1, a_name_is_watched_not_its_next_holder/1]).
@@ -10,7 +10,7 @@
 
 all() ->
     [an_end_is_told_with_its_reason, the_dead_are_noproc_at_once, names_are_monitored, names_of_nobody_are_noproc,
-     each_monitor_fires_once, demonitor_is_final, demonitor_takes_back_with_flush, demonitor_informs,
+     each_monitor_fires_once, demonitor_is_final, demonitor_takes_back_with_flush, demonitor_informs, another_nodes_monitor_is_refused,
      a_tag_takes_the_place_of_down, alias_options_of_a_monitor, a_monitor_of_oneself,
      an_alias_with_a_monitor_of_oneself, who_is_monitored_notices_nothing,
      a_down_comes_after_the_messages_before_it, large_reasons, monitors_of_many, monitors_fire_with_the_connection,
@@ -152,6 +152,15 @@ demonitor_informs(Config) ->
                             {First, Second, do(A, {demonitor, Fired, [info]}), do(A, {demonitor, Fired, [flush, info]}),
                              do(A, {demonitor, Fired, [flush]})}
                     end).
+
+another_nodes_monitor_is_refused(Config) ->
+    {One, Two} = puppets:nodes(Config),
+    [begin
+         P = new(One),
+         Ref = watch(P),
+         tell(P, {demonitor, Theirs, Options}),
+         ?match({badarg, [_ | _]}, ended(Ref))
+     end || Theirs <- [make_ref(), do(new(Two), alias)], Options <- [[], [info], [flush]]].
 
 a_tag_takes_the_place_of_down(Config) ->
     same_everywhere(Config,

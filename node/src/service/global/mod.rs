@@ -138,6 +138,9 @@ impl Server {
                 Some(pid) => Term::from(pid),
                 None => term!('undefined),
             },
+            ("is_named", [_, pid]) => {
+                Term::from(pid.as_pid().is_some_and(|pid| self.names.is_named(&pid)))
+            }
             _ => term!({error, 'notsup}),
         });
     }

@@ -76,6 +76,10 @@ impl Names {
         (!gone).then(|| pid.clone())
     }
 
+    pub(super) fn is_named(&self, pid: &Pid) -> bool {
+        self.0.values().any(|holder| holder.pid == *pid)
+    }
+
     pub(super) fn insert(&mut self, process: &Process, name: Name) {
         let Name { name, pid, method } = name;
         let monitor = process.monitor(&pid);

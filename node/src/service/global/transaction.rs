@@ -20,7 +20,7 @@ pub(crate) enum Transaction<'a> {
 }
 
 impl Transaction<'_> {
-    /// Does it; `false` if the name is another's. `process` holds the lock: if it ends, everybody forgets the lock.
+    /// Does it; `false` if the name is another's, or the process to be registered has a name. `process` holds the lock: if it ends, everybody forgets the lock.
     pub(crate) async fn run(self, process: &mut Process) -> Result<bool, CallError> {
         let id = term!({global, process.pid()});
         let nodes = lock(process, &id).await?;
@@ -32,7 +32,7 @@ impl Transaction<'_> {
     async fn under_lock(self, process: &mut Process, nodes: &[Atom]) -> Result<bool, CallError> {
         let request = match self {
             Self::Register(name, pid, method) => {
-                if whereis(process, name).await?.is_some() {
+                if whereis(process, name).await?.is_some() || is_named(process, pid).await? {
                     return Ok(false);
                 }
                 term!({register, name, pid, method})
@@ -49,6 +49,12 @@ impl Transaction<'_> {
 pub(crate) async fn whereis(process: &mut Process, name: &Term) -> Result<Option<Pid>, CallError> {
     let found = process.call::<Term>(SERVER, term!({whereis, name})).await?;
     Ok(found.as_pid())
+}
+
+/// Whether a process has a global name, as our own server knows it. It gets no second one (`global:register_name/2`).
+async fn is_named(process: &mut Process, pid: &Pid) -> Result<bool, CallError> {
+    let answer = process.call::<Term>(SERVER, term!({is_named, pid})).await?;
+    Ok(answer.is_atom("true"))
 }
 
 /// Sets the lock on all nodes of our partition, and says which they are (`set_lock_known`).
