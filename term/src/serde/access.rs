@@ -1,7 +1,9 @@
 //! How serde walks through what a term contains: elements, pairs, the fields of records, variants.
 
+use std::marker::PhantomData;
+
 use serde::de::value::BorrowedStrDeserializer;
-use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::de::Deserializer;
 use super::error::{Error, Segment};
@@ -41,7 +43,7 @@ fn too_many(expected: usize) -> Error {
 impl<'de> de::SeqAccess<'de> for &mut Fixed<'_, 'de> {
     type Error = Error;
 
-    #[inline]
+    #[inline(always)]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -55,6 +57,12 @@ impl<'de> de::SeqAccess<'de> for &mut Fixed<'_, 'de> {
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(error.within(Segment::Index(self.index - 1))),
         }
+    }
+
+    // As serde has it, but in line: of what is handed over in memory the parts are waited for one by one.
+    #[inline(always)]
+    fn next_element<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, Error> {
+        self.next_element_seed(PhantomData)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -142,7 +150,7 @@ impl<'a, 'de> Elements<'a, 'de> {
 impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
     type Error = Error;
 
-    #[inline]
+    #[inline(always)]
     fn next_element_seed<T: DeserializeSeed<'de>>(
         &mut self,
         seed: T,
@@ -165,6 +173,11 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(error.within(Segment::Index(index))),
         }
+    }
+
+    #[inline(always)]
+    fn next_element<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, Error> {
+        self.next_element_seed(PhantomData)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -259,7 +272,7 @@ fn key_text(key: &crate::cursor::Cursor<'_>) -> String {
 impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
     type Error = Error;
 
-    #[inline]
+    #[inline(always)]
     fn next_key_seed<K: DeserializeSeed<'de>>(
         &mut self,
         seed: K,
@@ -294,12 +307,22 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
         seed.deserialize(&mut *self.deserializer).map(Some)
     }
 
-    #[inline]
+    #[inline(always)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         match seed.deserialize(&mut *self.deserializer) {
             Ok(value) => Ok(value),
             Err(error) => Err(error.within(Segment::Key(self.key_text()))),
         }
+    }
+
+    #[inline(always)]
+    fn next_key<K: Deserialize<'de>>(&mut self) -> Result<Option<K>, Error> {
+        self.next_key_seed(PhantomData)
+    }
+
+    #[inline(always)]
+    fn next_value<V: Deserialize<'de>>(&mut self) -> Result<V, Error> {
+        self.next_value_seed(PhantomData)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -444,7 +467,12 @@ impl<'a, 'de> de::EnumAccess<'de> for Variant<'a, 'de> {
     type Error = Error;
     type Variant = Self;
 
-    #[inline]
+    #[inline(always)]
+    fn variant<V: Deserialize<'de>>(self) -> Result<(V, Self), Error> {
+        self.variant_seed(PhantomData)
+    }
+
+    #[inline(always)]
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
         // A name that the type has is known to be text.
         if !self.result
@@ -499,13 +527,21 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
+    fn newtype_variant<T: Deserialize<'de>>(self) -> Result<T, Error> {
+        self.newtype_variant_seed(PhantomData)
+    }
+
+    #[inline(always)]
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Error> {
         if self.arity == 0 && self.result {
             return seed.deserialize(IntoDeserializer::<Error>::into_deserializer(()));
         }
         self.of_arity(2)?;
-        seed.deserialize(&mut *self.deserializer).map_err(|error| error.within(Segment::Index(1)))
+        match seed.deserialize(&mut *self.deserializer) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.within(Segment::Index(1))),
+        }
     }
 
     #[inline]
