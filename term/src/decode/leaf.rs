@@ -17,9 +17,18 @@ pub(crate) fn short_ascii(input: &[u8], from: usize, length: usize) -> bool {
         };
     }
     let Some(name) = rest.get(..length) else { return false };
-    let last = name.last_chunk::<8>().map_or(HIGH, |last| u64::from_le_bytes(*last));
-    let words = name.as_chunks::<8>().0;
-    words.iter().fold(last, |seen, word| seen | u64::from_le_bytes(*word)) & HIGH == 0
+    match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        (Some(first), Some(last)) if length <= 16 => {
+            (u64::from_le_bytes(*first) | u64::from_le_bytes(*last)) & HIGH == 0
+        }
+        _ => long_ascii(name),
+    }
+}
+
+/// Apart, because a loop in line takes registers from the one around it.
+#[inline(never)]
+fn long_ascii(name: &[u8]) -> bool {
+    name.is_ascii()
 }
 
 /// Checks that a name is UTF-8 of at most 255 characters.

@@ -100,7 +100,7 @@ fn block(
             Err(Stop::Room) if room.exact => {
                 return Err(DecodeErrorKind::TooLarge.at(start).into());
             }
-            Err(Stop::Room) => {
+            Err(Stop::Room | Stop::Again) => {
                 room.count(bytes, reader.atoms, start);
                 reader.pos = start;
                 plain.set(true);

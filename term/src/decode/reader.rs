@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use crate::atom::{Atom, MAX_ATOM_CHARACTERS};
-use crate::error::{DecodeError, DecodeErrorKind};
+use crate::error::DecodeErrorKind;
 use crate::identifier;
 use crate::map;
 use crate::node::{Kind, Node};
@@ -29,100 +29,94 @@ impl<'a> Reader<'a> {
     /// One tag: a finished leaf, or a container and how many children follow; where they are put is not yet in it. Written in place: a node built elsewhere and copied costs a stall of the store buffer.
     #[inline(always)]
     pub(super) fn one(&mut self, out: &mut Node) -> Result<usize, Stop> {
-        loop {
-            let at = self.pos;
-            let Some(&tag) = self.input.get(at) else {
-                return Err(DecodeErrorKind::Truncated.at(at).into());
-            };
-            self.pos = at + 1;
-            let (node, children) = match tag {
-                SMALL_ATOM_UTF8_EXT => {
-                    let length = usize::from(self.u8()?);
-                    let from = self.pos;
-                    let name = self.take(length)?;
-                    if !short_ascii(self.input, from, length) {
-                        check_atom(name, from)?;
-                    }
-                    (Node::atom(Kind::Atom, from, length), 0)
+        let at = self.pos;
+        let Some(&tag) = self.input.get(at) else {
+            return Err(Stop::truncated(at));
+        };
+        self.pos = at + 1;
+        let (node, children) = match tag {
+            SMALL_ATOM_UTF8_EXT => {
+                let length = usize::from(self.u8()?);
+                let from = self.pos;
+                let name = self.take(length)?;
+                if !short_ascii(self.input, from, length) {
+                    check_name(name, from)?;
                 }
-                SMALL_INTEGER_EXT => (Node::int(i64::from(self.u8()?)), 0),
-                INTEGER_EXT => {
-                    let value = i32::from_be_bytes(self.array()?);
-                    if matches!(value, 0..=255) {
-                        self.doubt();
-                    }
-                    (Node::int(i64::from(value)), 0)
-                }
-                SMALL_TUPLE_EXT => container(Kind::Tuple, usize::from(self.u8()?)),
-                BINARY_EXT => {
-                    let length = self.length()?;
-                    (self.bytes_node(Kind::Binary, length)?, 0)
-                }
-                NIL_EXT => (Node::NIL, 0),
-                LIST_EXT => {
-                    let length = self.length()?;
-                    if length == 0 {
-                        // No elements before the tail: to OTP, the tail is the term.
-                        self.doubt();
-                        continue;
-                    }
-                    if self.input.get(self.pos) == Some(&SMALL_INTEGER_EXT)
-                        && self.is_string(length)
-                    {
-                        self.doubt();
-                    }
-                    if out.is_tail() {
-                        self.doubt();
-                    }
-                    (Node::new(Kind::List, length as u32, 0), length + 1)
-                }
-                MAP_EXT => {
-                    let pairs = self.length()?;
-                    if pairs == 0 {
-                        (Node::new(Kind::Map, 0, map::EMPTY), 0)
-                    } else {
-                        (Node::new(Kind::Map, pairs as u32, 0), pairs.saturating_mul(2))
-                    }
-                }
-                NEW_FLOAT_EXT => {
-                    let value = f64::from_bits(u64::from_be_bytes(self.array()?));
-                    if !value.is_finite() {
-                        return Err(DecodeErrorKind::BadFloat.at(at).into());
-                    }
-                    (Node::float(value), 0)
-                }
-                ATOM_CACHE_REF => {
+                (Node::atom(Kind::Atom, from, length), 0)
+            }
+            SMALL_INTEGER_EXT => (Node::int(i64::from(self.u8()?)), 0),
+            INTEGER_EXT => {
+                let value = i32::from_be_bytes(self.array()?);
+                if matches!(value, 0..=255) {
                     self.doubt();
-                    let index = self.u8()?;
-                    if usize::from(index) >= self.atoms.len() {
-                        return Err(DecodeErrorKind::BadCacheRef { index, len: self.atoms.len() }
-                            .at(at)
-                            .into());
-                    }
-                    (Node::new(Kind::AtomCached, u32::from(index), 0), 0)
                 }
-                NEW_PID_EXT => (self.today(Kind::Pid, at, 1, 12)?, 0),
-                NEWER_REFERENCE_EXT => {
-                    let words = self.input.get(at + 2).copied().unwrap_or_default();
-                    (self.today(Kind::Reference, at, 3, 4 + 4 * usize::from(words))?, 0)
+                (Node::int(i64::from(value)), 0)
+            }
+            SMALL_TUPLE_EXT => container(Kind::Tuple, usize::from(self.u8()?)),
+            BINARY_EXT => {
+                let length = self.length()?;
+                (self.bytes_node(Kind::Binary, length)?, 0)
+            }
+            NIL_EXT => (Node::NIL, 0),
+            LIST_EXT => {
+                let length = self.length()?;
+                if length == 0 {
+                    // No elements before the tail: to OTP, the tail is the term.
+                    self.doubt();
+                    return Err(Stop::Again);
                 }
-                STRING_EXT => {
-                    let length = usize::from(u16::from_be_bytes(self.array()?));
-                    let node = self.bytes_node(Kind::String, length)?;
-                    if length == 0 || out.is_tail() {
-                        self.doubt();
-                    }
-                    (if length == 0 { Node::NIL } else { node }, 0)
+                if self.input.get(self.pos) == Some(&SMALL_INTEGER_EXT) && self.is_string(length) {
+                    self.doubt();
                 }
-                _ => {
-                    let (node, children, after) = self.rare(tag, at)?;
-                    *self = after;
-                    (node, children)
+                if out.is_tail() {
+                    self.doubt();
                 }
-            };
-            *out = node;
-            return Ok(children);
-        }
+                (Node::new(Kind::List, length as u32, 0), length + 1)
+            }
+            MAP_EXT => {
+                let pairs = self.length()?;
+                if pairs == 0 {
+                    (Node::new(Kind::Map, 0, map::EMPTY), 0)
+                } else {
+                    (Node::new(Kind::Map, pairs as u32, 0), pairs.saturating_mul(2))
+                }
+            }
+            NEW_FLOAT_EXT => {
+                let value = f64::from_bits(u64::from_be_bytes(self.array()?));
+                if !value.is_finite() {
+                    return Err(Stop::bad_float(at));
+                }
+                (Node::float(value), 0)
+            }
+            ATOM_CACHE_REF => {
+                self.doubt();
+                let index = self.u8()?;
+                if usize::from(index) >= self.atoms.len() {
+                    return Err(Stop::bad_cache_ref(index, self.atoms.len(), at));
+                }
+                (Node::new(Kind::AtomCached, u32::from(index), 0), 0)
+            }
+            NEW_PID_EXT => (self.today(Kind::Pid, at, 1, 12)?, 0),
+            NEWER_REFERENCE_EXT => {
+                let words = self.input.get(at + 2).copied().unwrap_or_default();
+                (self.today(Kind::Reference, at, 3, 4 + 4 * usize::from(words))?, 0)
+            }
+            STRING_EXT => {
+                let length = usize::from(u16::from_be_bytes(self.array()?));
+                let node = self.bytes_node(Kind::String, length)?;
+                if length == 0 || out.is_tail() {
+                    self.doubt();
+                }
+                (if length == 0 { Node::NIL } else { node }, 0)
+            }
+            _ => {
+                let (node, children, after) = self.rare(tag, at)?;
+                *self = after;
+                (node, children)
+            }
+        };
+        *out = node;
+        Ok(children)
     }
 
     /// The tags off the hot path.
@@ -192,75 +186,75 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    fn u8(&mut self) -> Result<u8, DecodeError> {
+    fn u8(&mut self) -> Result<u8, Stop> {
         let Some(&byte) = self.input.get(self.pos) else {
-            return Err(DecodeErrorKind::Truncated.at(self.pos));
+            return Err(Stop::truncated(self.pos));
         };
         self.pos += 1;
         Ok(byte)
     }
 
     #[inline(always)]
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
         let Some(bytes) = self.input.get(self.pos..).and_then(|rest| rest.first_chunk::<N>())
         else {
-            return Err(DecodeErrorKind::Truncated.at(self.pos));
+            return Err(Stop::truncated(self.pos));
         };
         self.pos += N;
         Ok(*bytes)
     }
 
     #[inline(always)]
-    fn length(&mut self) -> Result<usize, DecodeError> {
+    fn length(&mut self) -> Result<usize, Stop> {
         Ok(u32::from_be_bytes(self.array()?) as usize)
     }
 
     #[inline(always)]
-    fn take(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Stop> {
         let Some(bytes) = self.input.get(self.pos..).and_then(|rest| rest.get(..length)) else {
-            return Err(DecodeErrorKind::Truncated.at(self.pos));
+            return Err(Stop::truncated(self.pos));
         };
         self.pos += length;
         Ok(bytes)
     }
 
     #[inline(always)]
-    fn bytes_node(&mut self, kind: Kind, length: usize) -> Result<Node, DecodeError> {
+    fn bytes_node(&mut self, kind: Kind, length: usize) -> Result<Node, Stop> {
         let from = self.pos;
         self.take(length)?;
         Ok(Node::new(kind, from as u32, length as u64))
     }
 
     #[inline(always)]
-    fn atom_utf8(&mut self, length: usize) -> Result<Node, DecodeError> {
+    fn atom_utf8(&mut self, length: usize) -> Result<Node, Stop> {
         let from = self.pos;
         let name = self.take(length)?;
-        check_atom(name, from)?;
+        check_name(name, from)?;
         Ok(Node::atom(Kind::Atom, from, length))
     }
 
-    fn atom_latin1(&mut self, length: usize) -> Result<Node, DecodeError> {
+    fn atom_latin1(&mut self, length: usize) -> Result<Node, Stop> {
         let from = self.pos;
         if length > MAX_ATOM_CHARACTERS {
-            return Err(DecodeErrorKind::AtomTooLong.at(from));
+            return Err(DecodeErrorKind::AtomTooLong.at(from).into());
         }
         let kind = if self.take(length)?.is_ascii() { Kind::Atom } else { Kind::AtomLatin1 };
         Ok(Node::atom(kind, from, length))
     }
 
-    fn big(&mut self, length: usize) -> Result<Node, DecodeError> {
+    fn big(&mut self, length: usize) -> Result<Node, Stop> {
         let negative = self.u8()? != 0;
         let from = self.pos;
         Ok(big_node(self.take(length)?, negative, from as u32))
     }
 
-    fn bits(&mut self, length: usize, bits: u8, at: usize) -> Result<Node, DecodeError> {
+    fn bits(&mut self, length: usize, bits: u8, at: usize) -> Result<Node, Stop> {
         let node = self.bytes_node(Kind::Bits, length)?;
         // The last byte uses 1 to 8 bits, so there is one. (OTP 25 still took no bytes with 0 bits; OTP 27 refuses that.)
         match (length, bits) {
             (1.., 8) => Ok(Node::new(Kind::Binary, node.a(), node.b)),
             (1.., 1..=7) => Ok(Node::with_extra(Kind::Bits, bits, node.a(), node.b)),
-            _ => Err(DecodeErrorKind::BadBits(bits).at(at)),
+            _ => Err(DecodeErrorKind::BadBits(bits).at(at).into()),
         }
     }
 
@@ -313,7 +307,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    fn identifier(&mut self, kind: Kind, at: usize) -> Result<Node, DecodeError> {
+    fn identifier(&mut self, kind: Kind, at: usize) -> Result<Node, Stop> {
         self.doubt();
         let rest = self.input.get(at..).unwrap_or_default();
         let length = identifier::check(rest, self.atoms)
@@ -323,13 +317,13 @@ impl<'a> Reader<'a> {
     }
 
     /// `fun M:F/A`: two atoms and a small integer.
-    fn export(&self) -> Result<(Node, usize), DecodeError> {
+    fn export(&self) -> Result<(Node, usize), Stop> {
         skip::export(self.input, self.atoms, self.pos)?;
         Ok((Node::new(Kind::Export, 3, 0), 3))
     }
 
     /// Size (not trusted, as OTP does not), arity, uniq, index, number of free variables; then terms.
-    fn fun(&mut self) -> Result<(Node, usize), DecodeError> {
+    fn fun(&mut self) -> Result<(Node, usize), Stop> {
         self.doubt();
         let _size: [u8; 4] = self.array()?;
         let fixed = self.pos;
@@ -341,13 +335,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Number of fields, a flag byte, module, name, the names of the fields, their values (OTP 29).
-    fn record(&mut self) -> Result<(Node, usize), DecodeError> {
+    fn record(&mut self) -> Result<(Node, usize), Stop> {
         let fields = self.length()?;
         let flags = self.u8()?;
         skip::record_head(self.input, self.atoms, self.pos, fields, flags)?;
         let children = fields.saturating_mul(2).saturating_add(2);
         Ok((Node::with_extra(Kind::Record, flags, fields as u32, 0), children))
     }
+}
+
+/// Checks a name that is not short and ASCII.
+#[inline(never)]
+fn check_name(name: &[u8], from: usize) -> Result<(), Stop> {
+    Ok(check_atom(name, from)?)
 }
 
 /// A container of as many children as it counts.

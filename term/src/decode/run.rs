@@ -16,6 +16,8 @@ const NONE: u32 = 0;
 pub(super) enum Stop {
     /// More nodes are needed than there is room for.
     Room,
+    /// What was read is no term, and its place is that of the next.
+    Again,
     /// Apart, so that success fits registers.
     Refused(Box<DecodeError>),
 }
@@ -24,6 +26,28 @@ impl From<DecodeError> for Stop {
     #[cold]
     fn from(error: DecodeError) -> Self {
         Self::Refused(error.into())
+    }
+}
+
+/// What is refused on the way that most terms go, made apart: the parts of an error, put together in line, would take registers from
+/// the loop.
+impl Stop {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn truncated(at: usize) -> Self {
+        DecodeErrorKind::Truncated.at(at).into()
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn bad_float(at: usize) -> Self {
+        DecodeErrorKind::BadFloat.at(at).into()
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn bad_cache_ref(index: u8, len: usize, at: usize) -> Self {
+        DecodeErrorKind::BadCacheRef { index, len }.at(at).into()
     }
 }
 
@@ -62,7 +86,11 @@ fn run(of: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Stop> {
     let mut maps = NO_MAP;
     let (mut slot, mut end, mut saved) = (0usize, 1usize, NONE);
     loop {
-        let children = reader.one(&mut nodes[slot])?;
+        let children = match reader.one(&mut nodes[slot]) {
+            Ok(children) => children,
+            Err(Stop::Again) => continue,
+            Err(stop) => return Err(stop),
+        };
         if children == 0 {
             slot += 1;
             // Done with these children: on with those who wait.
@@ -80,7 +108,7 @@ fn run(of: &mut Reader<'_>, room: &mut Room<'_>) -> Result<(usize, u32), Stop> {
         }
         // Every term takes at least one byte.
         if children > reader.input.len() - reader.pos {
-            return Err(DecodeErrorKind::Truncated.at(reader.pos).into());
+            return Err(Stop::truncated(reader.pos));
         }
         if children > nodes.len() - length {
             room.grow(length, children, reader)?;
