@@ -45,7 +45,8 @@ pub(crate) fn count_nodes(input: &[u8], atoms: &[Atom], pos: usize) -> usize {
     nodes + walk.pending
 }
 
-/// How many nodes the next `terms` from `pos` on need, and how many bytes these are: fewer where the input ends before.
+/// How many nodes the next `terms` from `pos` on need, and how many bytes these are: fewer where the input ends before. With them counts
+/// a part of each container that is still to come: of what is deep, all is begun before anything ends.
 pub(crate) fn sample_nodes(
     input: &[u8],
     atoms: &[Atom],
@@ -53,14 +54,18 @@ pub(crate) fn sample_nodes(
     terms: usize,
 ) -> (usize, usize) {
     // Terms without end: whose children they are does not matter.
-    let mut walk = Walk { input, pos, atoms, pending: usize::MAX / 2 };
-    let (mut nodes, mut end) = (0, pos);
+    const ENDLESS: usize = usize::MAX / 2;
+    let mut walk = Walk { input, pos, atoms, pending: ENDLESS };
+    let (mut nodes, mut end, mut containers, mut to_come) = (0, pos, 0, 0);
     for _ in 0..terms {
+        let before = walk.pending;
         let Ok(more) = walk.step_of_nodes() else { break };
         nodes += more;
+        containers += usize::from(walk.pending >= before);
+        to_come = walk.pending.saturating_sub(ENDLESS);
         end = walk.pos;
     }
-    (nodes, end - pos)
+    (nodes + to_come.min(containers), end - pos)
 }
 
 /// Whether an `EXPORT_EXT` at `pos` has its two atoms and small integer.
