@@ -53,7 +53,10 @@ impl<'a> Cursor<'a> {
     #[must_use]
     #[inline]
     pub fn remaining(&self) -> &'a [u8] {
-        self.input.get(self.pos..).unwrap_or_default()
+        match self.input.get(self.pos..) {
+            Some(rest) => rest,
+            None => nothing(),
+        }
     }
 
     /// Whether everything has been read.
@@ -284,13 +287,26 @@ impl<'a> Cursor<'a> {
     /// Where the next term is no float, or not a finite one.
     #[inline]
     pub fn float(&mut self) -> Result<f64, DecodeError> {
-        if let [NEW_FLOAT_EXT, a, b, c, d, e, f, g, h, ..] = *self.remaining() {
-            let value = f64::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
-            if value.is_finite() {
-                self.pos += 9;
-                return Ok(value);
-            }
+        match self.float_of_today() {
+            Some(value) => Ok(value),
+            None => self.other_float(),
         }
+    }
+
+    /// A finite float in the form that nodes send.
+    #[inline(always)]
+    pub(crate) fn float_of_today(&mut self) -> Option<f64> {
+        let [NEW_FLOAT_EXT, a, b, c, d, e, f, g, h, ..] = *self.remaining() else { return None };
+        let value = f64::from_bits(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        if !value.is_finite() {
+            return None;
+        }
+        self.pos += 9;
+        Some(value)
+    }
+
+    #[inline(never)]
+    fn other_float(&mut self) -> Result<f64, DecodeError> {
         let at = self.pos;
         let (value, length) = match self.peek_tag() {
             Some(NEW_FLOAT_EXT) => {
@@ -496,6 +512,13 @@ pub(crate) const fn kind_of(tag: u8) -> &'static str {
         NATIVE_RECORD_EXT => "native record",
         _ => "no term",
     }
+}
+
+/// Nothing left. Apart, so that a branch leads here that is never taken: choosing between two slices makes whoever reads wait.
+#[cold]
+#[inline(never)]
+const fn nothing<'a>() -> &'a [u8] {
+    &[]
 }
 
 fn array<const N: usize>(input: &[u8], at: usize) -> Result<[u8; N], DecodeError> {

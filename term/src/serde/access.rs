@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, Visitor};
 
-use super::de::Deserializer;
+use super::de::{Deserializer, then};
 use super::error::{Error, Segment};
 use super::own;
 use crate::error::DecodeErrorKind;
@@ -81,15 +81,17 @@ fn begins_with(bytes: &[u8], name: &[u8]) -> bool {
                 name.first_chunk::<$length>(),
                 bytes.last_chunk::<$length>(),
                 name.last_chunk::<$length>(),
-            ) && name.len() <= 2 * $length
-            {
+            ) {
                 return a == b && c == d;
             }
         };
     }
-    ends!(2);
-    ends!(4);
-    ends!(8);
+    match name.len() {
+        4..=8 => ends!(4),
+        9..=16 => ends!(8),
+        2..=3 => ends!(2),
+        _ => {}
+    }
     bytes == name
 }
 
@@ -549,9 +551,8 @@ impl<'de> de::VariantAccess<'de> for Variant<'_, 'de> {
         self.of_arity(length + 1)?;
         // In the path, elements count from the atom.
         let mut elements = Fixed::new(self.deserializer, length, 1);
-        let value = visitor.visit_seq(&mut elements)?;
-        elements.finish()?;
-        Ok(value)
+        let outcome = visitor.visit_seq(&mut elements);
+        then(outcome, || elements.finish())
     }
 
     fn struct_variant<V: Visitor<'de>>(

@@ -104,10 +104,10 @@ impl<'de> Deserializer<'de> {
     }
 
     /// Goes one level down while `read` runs.
-    #[inline]
+    #[inline(always)]
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
         let Some(depth) = self.depth.checked_sub(1) else {
-            return Err(Error::new("nested deeper than the limit for types"));
+            return Err(too_deep());
         };
         self.depth = depth;
         let outcome = read(self);
@@ -116,7 +116,7 @@ impl<'de> Deserializer<'de> {
     }
 
     /// The number of elements of a tuple, which must be `arity`.
-    #[inline]
+    #[inline(always)]
     fn tuple_of(&mut self, arity: usize) -> Result<(), Error> {
         if let [SMALL_TUPLE_EXT, found, ..] = *self.cursor.remaining()
             && usize::from(found) == arity
@@ -124,6 +124,11 @@ impl<'de> Deserializer<'de> {
             self.cursor.pass(2);
             return Ok(());
         }
+        self.other_tuple_of(arity)
+    }
+
+    #[inline(never)]
+    fn other_tuple_of(&mut self, arity: usize) -> Result<(), Error> {
         let at = self.cursor.clone();
         match self.cursor.tuple_header() {
             Ok(found) if found == arity => Ok(()),
@@ -168,13 +173,24 @@ impl<'de> Deserializer<'de> {
                 {
                     entries.expect_struct(name);
                 }
-                let value = visitor.visit_map(&mut entries)?;
-                entries.finish()?;
-                Ok(value)
+                let outcome = visitor.visit_map(&mut entries);
+                then(outcome, || entries.finish())
             }
         });
         self.shape = shape;
         outcome
+    }
+
+    /// A truth value in another form than today's.
+    #[inline(never)]
+    fn other_bool<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.atom_ahead() {
+            Some(atom) if atom == "true" || atom == "false" => {
+                self.cursor.atom_ref()?;
+                visitor.visit_bool(atom == "true")
+            }
+            _ => Err(self.expected("true or false")),
+        }
     }
 
     /// An atom alone, or a tuple in another form than today's.
@@ -200,9 +216,29 @@ impl<'de> Deserializer<'de> {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn too_deep() -> Error {
+    Error::new("nested deeper than the limit for types")
+}
+
+/// What was read, if what follows is right too. It stays where it was written: large types take long to move.
+#[inline(always)]
+pub(super) fn then<T>(
+    outcome: Result<T, Error>,
+    check: impl FnOnce() -> Result<(), Error>,
+) -> Result<T, Error> {
+    if outcome.is_ok()
+        && let Err(error) = check()
+    {
+        return Err(error);
+    }
+    outcome
+}
+
 macro_rules! integers {
     ($($method:ident)*) => {$(
-        #[inline]
+        #[inline(always)]
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             self.integer(visitor, "integer")
         }
@@ -229,9 +265,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
                 let arity = self.cursor.tuple_header()?;
                 self.nested(|this| {
                     let mut elements = Fixed::new(this, arity, 0);
-                    let value = visitor.visit_seq(&mut elements)?;
-                    elements.finish()?;
-                    Ok(value)
+                    let outcome = visitor.visit_seq(&mut elements);
+                    then(outcome, || elements.finish())
                 })
             }
             Some(LIST_EXT | NIL_EXT | STRING_EXT) => self.deserialize_seq(visitor),
@@ -252,7 +287,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match *self.cursor.remaining() {
             [SMALL_ATOM_UTF8_EXT, 4, b't', b'r', b'u', b'e', ..] => {
@@ -263,13 +298,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
                 self.cursor.pass(7);
                 visitor.visit_bool(false)
             }
-            _ => match self.atom_ahead() {
-                Some(atom) if atom == "true" || atom == "false" => {
-                    self.cursor.atom_ref()?;
-                    visitor.visit_bool(atom == "true")
-                }
-                _ => Err(self.expected("true or false")),
-            },
+            _ => self.other_bool(visitor),
         }
     }
 
@@ -278,12 +307,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 deserialize_u128
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.float(visitor)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.float(visitor)
     }
@@ -292,12 +321,12 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.text(visitor)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.text(visitor)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.text(visitor)
     }
@@ -406,9 +435,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         self.nested(|this| {
             let mut elements = Elements::list(this)?;
-            let value = visitor.visit_seq(&mut elements)?;
-            elements.finish()?;
-            Ok(value)
+            let outcome = visitor.visit_seq(&mut elements);
+            then(outcome, || elements.finish())
         })
     }
 
@@ -421,9 +449,8 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.tuple_of(arity)?;
         self.nested(|this| {
             let mut elements = Fixed::new(this, arity, 0);
-            let value = visitor.visit_seq(&mut elements)?;
-            elements.finish()?;
-            Ok(value)
+            let outcome = visitor.visit_seq(&mut elements);
+            then(outcome, || elements.finish())
         })
     }
 
@@ -471,7 +498,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
         self.variant(variants, result, visitor)
     }
 
-    #[inline]
+    #[inline(always)]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         if let Some(name) = self.short_atom() {
             return visitor.visit_borrowed_str(name);

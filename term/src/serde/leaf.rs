@@ -19,7 +19,7 @@ use crate::transcode;
 use crate::utf8::text;
 
 impl<'de> Deserializer<'de> {
-    #[inline]
+    #[inline(always)]
     pub(super) fn integer<V: Visitor<'de>>(
         &mut self,
         visitor: V,
@@ -64,8 +64,16 @@ impl<'de> Deserializer<'de> {
         )))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn float<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.cursor.float_of_today() {
+            Some(value) => visitor.visit_f64(value),
+            None => self.other_number(visitor),
+        }
+    }
+
+    #[inline(never)]
+    fn other_number<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         match self.cursor.peek_tag() {
             Some(NEW_FLOAT_EXT | FLOAT_EXT) => visitor.visit_f64(self.cursor.float()?),
             Some(SMALL_INTEGER_EXT | INTEGER_EXT | SMALL_BIG_EXT | LARGE_BIG_EXT) => {
@@ -98,7 +106,7 @@ impl<'de> Deserializer<'de> {
         if self.cursor.is_atom() { self.cursor.clone().atom_ref().ok() } else { None }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         match self.shape {
             Shape::Map => self.binary_text(visitor),
@@ -119,20 +127,25 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn binary_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let [BINARY_EXT, a, b, c, d, rest @ ..] = self.cursor.remaining() else {
             return Err(self.expected("binary"));
         };
         let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-        let Some(bytes) = rest.get(..length) else {
-            return Err(DecodeErrorKind::Truncated.at(self.cursor.position()).into());
-        };
+        let Some(bytes) = rest.get(..length) else { return Err(self.cut()) };
         self.cursor.pass(5 + length);
         match text(bytes) {
             Ok(text) => visitor.visit_borrowed_str(text),
-            Err(_) => Err(Error::new("expected binary of UTF-8 text, found other bytes")),
+            Err(_) => Err(no_text()),
         }
+    }
+
+    /// The bytes end inside what begins here.
+    #[cold]
+    #[inline(never)]
+    fn cut(&self) -> Error {
+        DecodeErrorKind::Truncated.at(self.cursor.position()).into()
     }
 
     #[cold]
@@ -238,4 +251,10 @@ impl<'de> Deserializer<'de> {
             }
         })
     }
+}
+
+#[cold]
+#[inline(never)]
+fn no_text() -> Error {
+    Error::new("expected binary of UTF-8 text, found other bytes")
 }

@@ -170,7 +170,6 @@ pub(crate) fn from_shared<'de, T: Deserialize<'de>>(
     limits: &Limits,
 ) -> Result<T, Error> {
     let mut deserializer = Deserializer::shared(bytes, atoms, limits);
-    let value = T::deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(value)
+    let outcome = T::deserialize(&mut deserializer);
+    de::then(outcome, || deserializer.end())
 }
