@@ -83,3 +83,26 @@ pub(crate) fn parse_old_float(text: &[u8; 31]) -> Option<f64> {
     }
     text.parse::<f64>().ok().filter(|value| value.is_finite())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::short_ascii;
+
+    #[test]
+    fn every_length_and_place_of_a_byte_that_is_not_ascii_is_seen_in_a_name() {
+        for length in 0..40 {
+            // With bytes after the name, which are not its, and without.
+            for after in [0, 1, 7, 8, 9] {
+                let mut bytes = vec![b'a'; 3 + length + after];
+                bytes[..3].fill(0xff);
+                bytes[3 + length..].fill(0xff);
+                assert!(short_ascii(&bytes, 3, length), "{length} bytes and {after}");
+                for place in 3..3 + length {
+                    bytes[place] = 0x80;
+                    assert!(!short_ascii(&bytes, 3, length), "{length} bytes, wrong at {place}");
+                    bytes[place] = 0x7f;
+                }
+            }
+        }
+    }
+}
