@@ -24,7 +24,9 @@ with_the_tester(Node, Config, Is) ->
 
 round(N, Node, P, Hand) ->
     true = by_hand(Hand, P, {disconnect, node()}),
-    ?soon(not lists:member(Node, nodes(connected))),
+    %% Its net_kernel too has let go of the last one: until then a BEAM node that is dialled may lose what it has queued to send (seen
+    %% over TLS, in one round of some hundreds on a busy machine).
+    ?soon(not lists:member(Node, nodes(connected)) andalso ets:lookup(sys_dist, Node) =:= []),
     Me = self(),
     Wait = rand:uniform(1500),
     Tester = spawn_link(fun() ->
