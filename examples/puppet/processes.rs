@@ -88,6 +88,10 @@ fn monitor(process: &Process, to: &Term, options: &Term) -> Outcome {
     if matches!(to, Dest::Alias(_)) {
         return Err(BADARG);
     }
+    is(process.monitor_with(to, monitor_options(options)?))
+}
+
+pub(crate) fn monitor_options(options: &Term) -> Result<MonitorOptions, Stop> {
     let mut chosen = MonitorOptions::new();
     for option in options.as_list().ok_or(BADARG)? {
         let pair = (option.element(0), option.element(1), option.element(2));
@@ -100,7 +104,7 @@ fn monitor(process: &Process, to: &Term, options: &Term) -> Outcome {
             _ => return Err(BADARG),
         };
     }
-    is(process.monitor_with(to, chosen))
+    Ok(chosen)
 }
 
 fn alias_mode(word: TermRef<'_>) -> Result<AliasMode, Stop> {

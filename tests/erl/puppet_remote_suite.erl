@@ -1,13 +1,13 @@
 %% A puppet that calls into the BEAM: rpc, erpc, spawn requests; and its group leader. Issue 6.
 -module(puppet_remote_suite).
--export([all/0, rpc_as_rpc_returns/1, erpc_as_erpc_returns/1, spawn_requests_of_every_kind/1, what_is_spawned_prints_to_the_leader/1,
+-export([all/0, rpc_as_rpc_returns/1, erpc_as_erpc_returns/1, spawn_requests_of_every_kind/1, spawn_requests_with_options/1, a_puppet_asks_its_own_node/1, what_is_spawned_prints_to_the_leader/1,
          the_leader_answers_io_requests/1,
          log_events_of_those_it_leads_reach_it/1, between_puppet_nodes/1, to_a_node_that_is_not_there/1]).
 -include("check.hrl").
 -import(puppets, [do/2, do/3, tell/2, event/1, new/1]).
 
 all() ->
-    [rpc_as_rpc_returns, erpc_as_erpc_returns, spawn_requests_of_every_kind, what_is_spawned_prints_to_the_leader,
+    [rpc_as_rpc_returns, erpc_as_erpc_returns, spawn_requests_of_every_kind, spawn_requests_with_options, a_puppet_asks_its_own_node, what_is_spawned_prints_to_the_leader,
      the_leader_answers_io_requests,
      log_events_of_those_it_leads_reach_it, between_puppet_nodes, to_a_node_that_is_not_there].
 
@@ -21,6 +21,9 @@ rpc_as_rpc_returns(Config) ->
     ?match({badrpc, {'EXIT', {badarg, [{erlang, atom_to_list, [1], _} | _]}}}, do(P, {rpc, Me, erlang, atom_to_list, [1], 5000})),
     ?match({badrpc, {'EXIT', bye}}, do(P, {rpc, Me, erlang, exit, [bye], 5000})),
     ?eq(thrown, do(P, {rpc, Me, erlang, throw, [thrown], 5000})),
+    %% What looks like a caught exit.
+    [?eq({{F, A}, {badrpc, {'EXIT', why}}}, {{F, A}, do(P, {rpc, Me, erlang, F, A, 5000})})
+     || {F, A} <- [{throw, [{'EXIT', why}]}, {hd, [[{'EXIT', why}]]}]],
     puppets:no_event(P).
 
 erpc_as_erpc_returns(Config) ->
@@ -33,6 +36,9 @@ erpc_as_erpc_returns(Config) ->
     ?eq({throw, {a, ball}}, do(P, {erpc, Me, erlang, throw, [{a, ball}], 5000})),
     ?match({exit, {exception, bye}}, do(P, {erpc, Me, erlang, exit, [bye], 5000})),
     ?eq({error, {erpc, timeout}}, do(P, {erpc, Me, timer, sleep, [3000], 50})),
+    [?eq({C, {error, {erpc, badarg}}}, {C, do(P, C)})
+     || C <- [{erpc, Me, "lists", reverse, [[]], 5000}, {erpc, Me, lists, "reverse", [[]], 5000}, {erpc, Me, lists, reverse, none, 5000},
+              {erpc, Me, lists, reverse, [[]], -1}, {erpc, Me, lists, reverse, [[]], soon}, {erpc, "me", lists, reverse, [[]], 5000}]],
     %% Killed from outside: a signal, not an exception.
     Asked = tell(P, {erpc, Me, ?MODULE, announce, [self()], 5000}),
     _ = Asked,
@@ -58,6 +64,36 @@ spawn_requests_of_every_kind(Config) ->
     ?soon(whereis(spawned_here) =:= Named),
     Named ! stop,
     ?match({error, badopt}, do(P, {spawn_request, Me, timer, sleep, [1], [nonsense]})),
+    puppets:no_event(P).
+
+spawn_requests_with_options(Config) ->
+    P = new(check:node_of(Config)),
+    Me = node(),
+    {ok, {Tagged, TaggedRef}} = do(P, {spawn_request, Me, erlang, exit, [bye], [{monitor, [{tag, {gone, "there"}}]}]}),
+    ?eq({{gone, "there"}, TaggedRef, process, Tagged, bye}, event(P)),
+    {ok, {Sleeper, Alias}} = do(P, {spawn_request, Me, timer, sleep, [60000], [{monitor, [{alias, reply_demonitor}]}]}),
+    Alias ! through_it,
+    ?eq(through_it, event(P)),
+    exit(Sleeper, kill),
+    Options = [{priority, high}, {fullsweep_after, 10}, {min_heap_size, 1000}, {message_queue_data, off_heap}, {reply, yes}],
+    {ok, Chosen} = do(P, {spawn_request, Me, timer, sleep, [60000], Options}),
+    ?eq([{priority, high}, {message_queue_data, off_heap}], process_info(Chosen, [priority, message_queue_data])),
+    exit(Chosen, kill),
+    [?eq({error, badopt}, do(P, {spawn_request, Me, timer, sleep, [1], [O]}))
+     || O <- [{priority, highest}, {monitor, [{alias, never}]}, {reply, perhaps}, {nonsense, 1}]],
+    puppets:no_event(P).
+
+a_puppet_asks_its_own_node(Config) ->
+    Node = check:node_of(Config),
+    P = new(Node),
+    do(P, {trap_exit, true}),
+    {ok, Plain} = do(P, {spawn_request, Node, nosuch, nosuch, [1], []}),
+    ?eq(Node, node(Plain)),
+    {ok, {Pid, Ref}} = do(P, {spawn_request, Node, nosuch, nosuch, [1], [monitor]}),
+    ?match({'DOWN', Ref, process, Pid, {undef, [{nosuch, nosuch, [1], _} | _]}}, event(P)),
+    {ok, Linked} = do(P, {spawn_request, Node, nosuch, nosuch, [1], [link]}),
+    ?match({'EXIT', Linked, {undef, [{nosuch, nosuch, [1], _} | _]}}, event(P)),
+    ?eq({error, badopt}, do(P, {spawn_request, Node, nosuch, nosuch, [1], [nonsense]})),
     puppets:no_event(P).
 
 %% The spawned process has the puppet's leader; a process of ours that was set as one gets the requests.

@@ -95,11 +95,21 @@ impl Ended {
     /// What `rex` replies.
     pub(super) fn into_rpc(self) -> Term {
         match self {
+            // What looks like a caught exit is one, to `rpc`.
+            Self::Returned(value) | Self::Threw { value, .. } if is_exit(&value) => {
+                term!({badrpc, value})
+            }
             Self::Returned(value) | Self::Threw { value, .. } => value,
             Self::Exited(reason) => badrpc(reason),
             Self::Failed { reason, stack } => badrpc(Term::from((reason, stack))),
         }
     }
+}
+
+/// `{'EXIT', _}`.
+fn is_exit(value: &Term) -> bool {
+    let pair = value.as_tuple().filter(|tuple| tuple.len() == 2);
+    pair.and_then(|pair| pair.get(0)).is_some_and(|word| word.is_atom("EXIT"))
 }
 
 /// `{badrpc, {'EXIT', Reason}}`.
