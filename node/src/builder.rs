@@ -134,7 +134,7 @@ impl Builder {
         self.set(move |config| config.handshake_timeout = timeout)
     }
 
-    /// The largest frame, and the largest message put together from fragments, in bytes. Default 128 MiB; at least 128 KiB.
+    /// The largest frame, and the largest message put together from fragments, in bytes. Default 128 MiB; at least 4 KiB.
     pub fn max_frame(self, bytes: usize) -> Self {
         self.set(move |config| {
             config.limits.max_frame = bytes;

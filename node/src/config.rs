@@ -164,7 +164,7 @@ impl Config {
         }
         if self.limits.max_frame < MIN_FRAME {
             return complain(format!(
-                "--max-frame {}: OTP sends fragments of 64 KiB, so {MIN_FRAME} bytes at least",
+                "--max-frame {}: less than nodes tell each other of themselves, {MIN_FRAME} bytes at least",
                 self.limits.max_frame
             ));
         }
@@ -177,8 +177,9 @@ impl Config {
     }
 }
 
-/// OTP's fragments hold 64 KiB of payload, and their first carries header and control message besides.
-const MIN_FRAME: usize = 128 << 10;
+/// Room for what OTP's own services say to each new node. Whoever sends fragments, of 64 KiB in OTP, sends a message beyond any
+/// smaller bound, which is refused by its first fragment already.
+const MIN_FRAME: usize = 4 << 10;
 
 /// `ERL_EPMD_PORT`, as every program of OTP reads it, or [`EPMD_PORT`].
 ///

@@ -437,6 +437,28 @@ fn values_that_mean_nothing_are_refused() -> Result<()> {
 }
 
 #[test]
+fn a_limit_below_otps_fragments_is_kept_as_well() -> Result<()> {
+    if !Program::Sidecar.is_own() {
+        return Ok(()); // a BEAM knows no such limit
+    }
+    on_host(|scene| {
+        let arguments = ["--sname", "rust@localhost", "--cookie", COOKIE, "--max-frame", "65536"];
+        scene.start_node("node", Program::Sidecar, &arguments)?;
+        for (size, outcome) in [(60_000, "answered"), (100_000, "silent"), (500, "answered")] {
+            let mut erl = scene.erl()?;
+            erl.args(["-sname", "big@localhost", "-setcookie", COOKIE, "-eval"]).arg(format!(
+                "{{echo, 'rust@localhost'}} ! {{self(), binary:copy(<<1>>, {size})}}, \
+                 R = receive {{echo, _}} -> answered after 3000 -> silent end, io:format(\"~p~n\", [R]), halt()."
+            ));
+            let output = erl.output()?;
+            let said = String::from_utf8_lossy(&output.stdout);
+            ensure!(said.trim() == outcome, "{size} bytes under a limit of 65,536: {said}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn a_frame_above_the_limit_ends_the_connection_and_one_below_passes() -> Result<()> {
     if !Program::Sidecar.is_own() {
         return Ok(()); // a BEAM knows no such limit
