@@ -254,6 +254,52 @@ async fn two_nodes_that_dial_each_other_at_once_end_up_with_one_connection(
     Ok(())
 }
 
+/// Half of them are dialled while they dial, and all in the same moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_dials_at_once_make_one_connection_for_each_pair_and_lose_nothing() -> Result<()>
+{
+    const LONG: Duration = Duration::from_secs(60);
+    let network = Network::tcp();
+    let middle = builder("middle@here", &network)?.build()?;
+    middle.spawn_named("echo", echo)?;
+    middle.listen().await?;
+    let (mut others, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..50 {
+        // On either side of the name in the middle, as the order of names decides who wins.
+        let side = if number % 2 == 0 { "a" } else { "z" };
+        let other = builder(&format!("{side}{number}@here"), &network)?.build()?;
+        other.spawn_named("echo", echo)?;
+        other.listen().await?;
+        ours.push((middle.attach()?, name(&other)?));
+        theirs.push(other.attach()?);
+        others.push(other);
+    }
+    let to = name(&middle)?;
+    for ((from_us, other), from_them) in ours.iter().zip(&theirs) {
+        from_us.send(("echo", other.clone()), (from_us.pid(), other.clone()));
+        from_them.send(("echo", to.clone()), (from_them.pid(), 2));
+    }
+    for (process, other) in &mut ours {
+        let answer: Term = timeout(LONG, process.receive())
+            .await
+            .with_context(|| format!("{other} does not answer"))?
+            .map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        assert_eq!(answer, term!({ echo, (other.clone()) }));
+    }
+    for process in &mut theirs {
+        let answer: Term = timeout(LONG, process.receive())
+            .await
+            .context("no answer from the middle")?
+            .map_err(|reason| anyhow::anyhow!("{reason}"))?;
+        assert_eq!(answer, term!({ echo, 2 }));
+    }
+    assert_eq!(middle.connections().len(), others.len());
+    for other in &others {
+        assert_eq!(other.connections().len(), 1, "{}", other.name());
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_lives_on_ticks() -> Result<()> {
     let network = Network::memory();
