@@ -20,10 +20,11 @@ use crate::ids::owner_of;
 #[derive(Clone)]
 pub struct Payload(Form);
 
+/// Four words: a message is moved several times on its way, and bytes are looked at once.
 #[derive(Clone)]
 enum Form {
     Term(Term),
-    Encoded(Encoded),
+    Encoded(Box<Encoded>),
     FromPeer(Arc<FromPeer>),
     Call(Box<CallMessage>),
     Cast(Box<Payload>),
@@ -121,7 +122,7 @@ impl Payload {
         if let Some(atom) = any.downcast_ref::<Atom>() {
             return Ok(Self(Form::Term(Term::from(atom))));
         }
-        term::encode(&message).map(|encoded| Self(Form::Encoded(encoded)))
+        term::encode(&message).map(Self::from)
     }
 
     /// Bytes from another node, as they came.
@@ -298,7 +299,7 @@ impl Payload {
     pub fn into_encoded(self) -> Result<Encoded, DecodeError> {
         match self.0 {
             Form::Term(term) => Ok(Encoded::from_term(&term)),
-            Form::Encoded(encoded) => Ok(encoded),
+            Form::Encoded(encoded) => Ok(*encoded),
             Form::FromPeer(from) => Ok(from.encoded.clone()),
             form => Self(form).into_term().map(|term| Encoded::from_term(&term)),
         }
@@ -341,7 +342,7 @@ impl Payload {
             Encoded::new(encoded.bytes().slice_ref(bytes), encoded.shared_atoms().cloned())
         };
         match self.0 {
-            Form::Encoded(encoded) => Self(Form::Encoded(narrowed(&encoded))),
+            Form::Encoded(encoded) => Self::from(narrowed(&encoded)),
             Form::FromPeer(mut from) => {
                 let part = narrowed(&from.encoded);
                 match Arc::get_mut(&mut from) {
@@ -350,7 +351,7 @@ impl Payload {
                         Self(Form::FromPeer(from))
                     }
                     // Who holds the whole answers for it.
-                    None => Self(Form::Encoded(part)),
+                    None => Self::from(part),
                 }
             }
             form => Self(form),
@@ -373,6 +374,8 @@ impl Payload {
         }
     }
 }
+
+const _: () = assert!(size_of::<Payload>() == 4 * size_of::<usize>());
 
 static NIL: Term = Term::NIL;
 
@@ -397,7 +400,7 @@ impl From<Term> for Payload {
 
 impl From<Encoded> for Payload {
     fn from(encoded: Encoded) -> Self {
-        Self(Form::Encoded(encoded))
+        Self(Form::Encoded(Box::new(encoded)))
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) const KEPT_RING: usize = 64;
 /// The queue of a task. The first message lies in the process's own allocation: most mailboxes never hold a second one, and
 /// the ring behind it takes memory only then.
 ///
-/// Messages are handed over by exchange rather than by value: they are 56 bytes, and each move that the compiler cannot see
+/// Messages are handed over by exchange rather than by value: they are four words, and each move that the compiler cannot see
 /// through costs as much as taking the lock.
 #[derive(Debug)]
 pub(crate) struct Queue {
