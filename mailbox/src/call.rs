@@ -57,7 +57,7 @@ impl Process {
     /// A request that cannot be a term ends the process, as in [`send`](Self::send).
     pub fn cast(&self, to: impl Into<Dest>, request: impl Serialize + 'static) {
         if let Some(request) = self.payload(request) {
-            self.send_payload(to, Payload::cast(request));
+            self.send_payload(to.into(), Payload::cast(request));
         }
     }
 

@@ -109,7 +109,7 @@ pub use received::Received;
 pub use runtime::Runtime;
 pub use server::{Next, NotStarted, Reply, Server};
 pub use server_start::{StartError, serve, serve_blocking};
-pub use signal::{Dest, NoDest, Signal, SpawnReply, SpawnRequest, Target};
+pub use signal::{Dest, NoDest, Signal, SpawnReply, SpawnRequest, Target, To};
 pub use spawn::{SpawnOptions, Spawned};
 pub use spawn_request::{SpawnReplies, SpawnRequestOptions, SpawnService, Start};
 pub use stats::Stats;

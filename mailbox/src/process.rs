@@ -13,11 +13,11 @@ use crate::error::{Busy, Reason, RegisterError, UnregisterError};
 use crate::ids::{Number, Place};
 use crate::mailbox::{Mailbox, WORTH_A_MARK};
 use crate::monitor::MonitorOptions;
-use crate::payload::{CallMessage, Payload};
+use crate::payload::{CallMessage, Payload, ReplyMessage};
 use crate::queue::{Message, System};
 use crate::receive::block_on;
 use crate::runtime::Runtime;
-use crate::signal::{Dest, Signal};
+use crate::signal::{Dest, Signal, To};
 use crate::trace::{Token, Trace};
 
 /// A process, owned by the code that is the process.
@@ -84,7 +84,7 @@ impl Process {
     /// A message that serde cannot make a term of, as when its own `Serialize` fails, ends the process with the reason
     /// `{bad_message, Text}`.
     #[inline]
-    pub fn send<M: Serialize + 'static>(&self, to: impl Into<Dest>, message: M) {
+    pub fn send<'a, M: Serialize + 'static>(&self, to: impl Into<To<'a>>, message: M) {
         if self.is_exiting() {
             return;
         }
@@ -93,7 +93,7 @@ impl Process {
             if self.extra.is_some() {
                 message = self.traced(message);
             }
-            self.runtime().route(Some(self.cell()), &to.into(), &mut message);
+            self.runtime().route(Some(self.cell()), to.into(), &mut message);
         }
     }
 
@@ -107,7 +107,7 @@ impl Process {
 
     /// Sends what is a payload already.
     #[inline]
-    pub fn send_payload(&self, to: impl Into<Dest>, payload: Payload) {
+    pub fn send_payload<'a>(&self, to: impl Into<To<'a>>, payload: Payload) {
         if self.is_exiting() {
             return;
         }
@@ -115,7 +115,17 @@ impl Process {
         if self.extra.is_some() {
             message = self.traced(message);
         }
-        self.runtime().route(Some(self.cell()), &to.into(), &mut message);
+        self.runtime().route(Some(self.cell()), to.into(), &mut message);
+    }
+
+    /// Answers a call that came in parts ([`Payload::into_call`]): sends `{[alias | Tag], Value}` to the alias that its tag is.
+    #[inline]
+    pub fn reply(&self, tag: Reference, value: Payload) {
+        if self.is_exiting() {
+            return;
+        }
+        let traced = |message| if self.extra.is_some() { self.traced(message) } else { message };
+        self.runtime().route_reply(self.cell(), ReplyMessage { tag, value }, traced);
     }
 
     /// Sends as [`send`](Self::send), but first waits until the connection to the other node has room, if it has none: the

@@ -52,7 +52,7 @@ pub struct AwaitAnswer<'a> {
     process: &'a mut Process,
     deadline: Option<Instant>,
     at: usize,
-    tag: Reference,
+    tag: &'a Reference,
 }
 
 /// What came for a reference.
@@ -168,9 +168,13 @@ impl Process {
     ///
     /// # Errors
     /// If the process is to end or has ended.
-    pub fn answer(&mut self, tag: &Reference, deadline: Option<Instant>) -> AwaitAnswer<'_> {
+    pub fn answer<'a>(
+        &'a mut self,
+        tag: &'a Reference,
+        deadline: Option<Instant>,
+    ) -> AwaitAnswer<'a> {
         let at = self.answer_start(tag);
-        AwaitAnswer { process: self, deadline, at, tag: tag.clone() }
+        AwaitAnswer { process: self, deadline, at, tag }
     }
 
     /// [`answer`](Self::answer), blocking the thread.
@@ -465,7 +469,7 @@ impl Future for AwaitAnswer<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { process, deadline, at, tag } = &mut *self;
-        let mut wanted = |theirs: &Reference| (theirs == tag).then_some(());
+        let mut wanted = |theirs: &Reference| (theirs == *tag).then_some(());
         let found = process.poll_answer(cx, *deadline, at, &mut wanted);
         found.map_ok(|found| found.map(|found| found.answer))
     }

@@ -6,10 +6,10 @@ use crate::cell::Cell;
 use crate::error::Refused;
 use crate::ids::{Number, Place, RefNumber};
 use crate::outbound::Connection;
-use crate::payload::Payload;
+use crate::payload::{Payload, ReplyMessage};
 use crate::queue::Message;
 use crate::runtime::Runtime;
-use crate::signal::{Dest, Signal, Target};
+use crate::signal::{Dest, Signal, Target, To};
 use crate::trace;
 
 impl Runtime {
@@ -26,26 +26,43 @@ impl Runtime {
         payload: Payload,
         token: Option<Term>,
     ) {
-        self.route(from, &to, &mut message(payload, token));
+        self.route(from, To::Dest(to), &mut message(payload, token));
     }
 
     /// The same for what is a message already; it is taken, or left to be dropped.
     #[inline(always)]
-    pub(crate) fn route(&self, from: Option<&Cell>, to: &Dest, message: &mut Message) {
-        match to {
-            Dest::Pid(pid) => {
-                if let Place::Here(number) = self.ids().place(pid) {
-                    return self.route_here(number, message);
-                }
+    pub(crate) fn route(&self, from: Option<&Cell>, to: To<'_>, message: &mut Message) {
+        if let Some(pid) = to.pid() {
+            if let Place::Here(number) = self.ids().place(pid) {
+                return self.route_here(number, message);
             }
-            Dest::Alias(alias) => {
-                if let Some((number, owner)) = self.ids().alias_owner(alias) {
-                    return self.route_through(from, number, owner, message, false);
-                }
-            }
-            Dest::Name(_) | Dest::Remote { .. } => {}
+        } else if let Some(alias) = to.alias()
+            && let Some((number, owner)) = self.ids().alias_owner(alias)
+        {
+            return self.route_through(from, number, owner, message, false);
         }
-        self.route_elsewhere(from, to, message);
+        self.route_elsewhere(from, &to.into(), message);
+    }
+
+    /// The reply to a local process's call, through the alias that is its tag.
+    #[inline]
+    pub(crate) fn route_reply(
+        &self,
+        from: &Cell,
+        reply: ReplyMessage,
+        traced: impl FnOnce(Message) -> Message,
+    ) {
+        match self.ids().alias_owner(&reply.tag) {
+            Some((number, owner)) => {
+                let mut message = traced(Message::User(Payload::reply(reply)));
+                self.route_through(Some(from), number, owner, &mut message, false);
+            }
+            None => {
+                let to = Dest::Alias(reply.tag.clone());
+                let mut message = traced(Message::User(Payload::reply(reply)));
+                self.route_elsewhere(Some(from), &to, &mut message);
+            }
+        }
     }
 
     /// To what is neither a pid nor an alias of this node.

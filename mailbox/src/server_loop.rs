@@ -10,13 +10,12 @@ use crate::call_parts::{CallFrom, Parts};
 use crate::caller::Caller;
 use crate::error::{Exit, Reason};
 use crate::mailbox::Found;
-use crate::payload::{Payload, ReadError, ReplyMessage};
+use crate::payload::{Payload, ReadError};
 use crate::process::Process;
 use crate::queue::{Message, System as Signal};
 use crate::received::Received;
 use crate::server::{Next, Reply, Server};
 use crate::server_report::terminating;
-use crate::signal::Dest;
 use crate::sys::{self, Flow, System};
 use crate::sys_debug::{Debug, Event};
 
@@ -64,10 +63,7 @@ impl Back {
     #[inline]
     fn reply(self, process: &Process, value: Payload) {
         match self {
-            Self::Alias(tag) => {
-                let payload = Payload::reply(ReplyMessage { tag: tag.clone(), value });
-                process.send_payload(Dest::Alias(tag), payload);
-            }
+            Self::Alias(tag) => process.reply(tag, value),
             Self::Caller(caller) => caller.reply_payload(value),
         }
     }

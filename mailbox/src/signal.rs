@@ -80,6 +80,17 @@ pub enum Dest {
     Alias(Reference),
 }
 
+/// Where a program sends a message: a [`Dest`], or a pid or an alias where it lies, which is not copied to be looked at.
+#[derive(Clone, Debug)]
+pub enum To<'a> {
+    /// A process, here or elsewhere.
+    Pid(&'a Pid),
+    /// Whichever process made this alias, while it is active.
+    Alias(&'a Reference),
+    /// Any of all.
+    Dest(Dest),
+}
+
 /// What a monitor watches: a pid, or a name registered on the node that the signal reaches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
@@ -175,6 +186,16 @@ impl From<&Reference> for Dest {
     }
 }
 
+impl From<To<'_>> for Dest {
+    fn from(to: To<'_>) -> Self {
+        match to {
+            To::Pid(pid) => pid.into(),
+            To::Alias(alias) => alias.into(),
+            To::Dest(dest) => dest,
+        }
+    }
+}
+
 /// `{Name, Node}`.
 impl<N: term::IntoAtom, M: term::IntoAtom> From<(N, M)> for Dest {
     fn from((name, node): (N, M)) -> Self {
@@ -188,6 +209,98 @@ impl From<Target> for Dest {
             Target::Pid(pid) => Self::Pid(pid),
             Target::Name(name) => Self::Name(name),
         }
+    }
+}
+
+impl To<'_> {
+    /// The pid, if it is one.
+    #[inline(always)]
+    pub(crate) const fn pid(&self) -> Option<&Pid> {
+        match self {
+            Self::Pid(pid) => Some(pid),
+            Self::Dest(Dest::Pid(pid)) => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// The alias, if it is one.
+    #[inline(always)]
+    pub(crate) const fn alias(&self) -> Option<&Reference> {
+        match self {
+            Self::Alias(alias) => Some(alias),
+            Self::Dest(Dest::Alias(alias)) => Some(alias),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> From<&'a Pid> for To<'a> {
+    #[inline(always)]
+    fn from(pid: &'a Pid) -> Self {
+        Self::Pid(pid)
+    }
+}
+
+impl<'a> From<&'a Reference> for To<'a> {
+    #[inline(always)]
+    fn from(alias: &'a Reference) -> Self {
+        Self::Alias(alias)
+    }
+}
+
+impl From<Dest> for To<'_> {
+    #[inline(always)]
+    fn from(dest: Dest) -> Self {
+        Self::Dest(dest)
+    }
+}
+
+impl From<Pid> for To<'_> {
+    #[inline(always)]
+    fn from(pid: Pid) -> Self {
+        Self::Dest(pid.into())
+    }
+}
+
+impl From<Reference> for To<'_> {
+    #[inline(always)]
+    fn from(alias: Reference) -> Self {
+        Self::Dest(alias.into())
+    }
+}
+
+impl From<Atom> for To<'_> {
+    fn from(name: Atom) -> Self {
+        Self::Dest(name.into())
+    }
+}
+
+impl From<&Atom> for To<'_> {
+    fn from(name: &Atom) -> Self {
+        Self::Dest(name.into())
+    }
+}
+
+/// A registered name that is a literal.
+///
+/// # Panics
+/// As [`term::IntoAtom`] does, if it has more than 255 bytes: a mistake in the program.
+impl From<&'static str> for To<'_> {
+    fn from(name: &'static str) -> Self {
+        Self::Dest(name.into())
+    }
+}
+
+/// `{Name, Node}`.
+impl<N: term::IntoAtom, M: term::IntoAtom> From<(N, M)> for To<'_> {
+    fn from(remote: (N, M)) -> Self {
+        Self::Dest(remote.into())
+    }
+}
+
+impl From<Target> for To<'_> {
+    fn from(target: Target) -> Self {
+        Self::Dest(target.into())
     }
 }
 

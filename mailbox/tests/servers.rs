@@ -435,7 +435,7 @@ async fn a_server_started_on_a_thread_has_tokios_clock() {
 fn sys(runtime: &Runtime, to: impl Into<mailbox::Dest>, request: Term) -> Term {
     let mut me = runtime.attach().unwrap();
     let tag = me.make_ref();
-    me.send(to, term!({system, {(me.pid()), tag}, request}));
+    me.send(to.into(), term!({system, {(me.pid()), tag}, request}));
     let reply: Term =
         me.receive_blocking_timeout(Duration::from_secs(10)).unwrap().expect("an answer");
     assert_eq!(reply.element(0).unwrap().as_reference(), Some(tag));

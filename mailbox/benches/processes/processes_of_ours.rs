@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use mailbox::{Answer, Exit, Payload, Process, ReplyMessage, Runtime, SpawnOptions};
+use mailbox::{Answer, Exit, Payload, Process, Runtime, SpawnOptions};
 use term::{IntoAtom, Pid, Term};
 use tokio::sync::Notify;
 
@@ -176,8 +176,7 @@ fn call(runtime: &Runtime, settings: &Settings) -> f64 {
             loop {
                 let payload: Payload = process.receive().await?;
                 if let Ok(call) = payload.into_call() {
-                    let reply = ReplyMessage { tag: call.tag.clone(), value: call.request };
-                    process.send_payload(call.tag, Payload::reply(reply));
+                    process.reply(call.tag, call.request);
                 }
             }
             #[allow(unreachable_code)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mailbox::{Caller, Dest, Exit, Nodes, Process, Received};
+use mailbox::{Caller, Exit, Nodes, Process, Received, To};
 use term::{Atom, Pid, Reference, Term, TermRef, term};
 
 use super::pg_watch::{Change, Watches};
@@ -53,7 +53,7 @@ pub(crate) async fn run(mut process: Process, name: Atom) -> Exit {
 }
 
 /// The form of before OTP 28: every release knows it, and OTP 25's scope ends over the newer one.
-fn discover(process: &Process, to: impl Into<Dest>) {
+fn discover<'a>(process: &Process, to: impl Into<To<'a>>) {
     process.send(to, term!({discover, process.pid()}));
 }
 
