@@ -507,7 +507,14 @@ impl Drop for Process {
             self.cell().lock().relations_mut().last_token = Some(token);
         }
         if self.attached {
-            ending::end(self.cell(), Reason::normal());
+            let reason = if std::thread::panicking() {
+                self.runtime().counters().panicked();
+                // What it says is not to be had here.
+                Reason::text("panic", "the code that held the process panicked")
+            } else {
+                Reason::normal()
+            };
+            ending::end(self.cell(), reason);
         }
     }
 }

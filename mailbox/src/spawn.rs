@@ -197,7 +197,8 @@ impl Runtime {
         self.start_thread(None, options, process)
     }
 
-    /// Makes the caller a process: it has a pid and a mailbox, and ends when the handle is dropped.
+    /// Makes the caller a process: it has a pid and a mailbox, and ends when the handle is dropped: with `normal`, or with
+    /// `{panic, Text}` where a panic drops it.
     ///
     /// # Errors
     /// If there are no pids left.
