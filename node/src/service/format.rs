@@ -84,13 +84,14 @@ pub(super) fn format(format: TermRef<'_>, arguments: TermRef<'_>) -> Option<Stri
     let mut arguments = arguments.iter();
     let mut characters = format.chars().peekable();
     let mut out = String::new();
+    let mut reach = Reach::default();
     while let Some(character) = characters.next() {
         if character != '~' {
             out.push(character);
             continue;
         }
         let sequence = Sequence::parse(&mut characters, &mut arguments)?;
-        sequence.write(characters.next()?, &mut arguments, &mut out)?;
+        sequence.write(characters.next()?, &mut arguments, &mut out, &mut reach)?;
         if out.len() > LONGEST {
             return None;
         }
@@ -132,7 +133,13 @@ impl Sequence {
         Some(sequence)
     }
 
-    fn write(&self, control: char, arguments: &mut Elements<'_>, out: &mut String) -> Option<()> {
+    fn write(
+        &self,
+        control: char,
+        arguments: &mut Elements<'_>,
+        out: &mut String,
+        reach: &mut Reach,
+    ) -> Option<()> {
         match control {
             '~' => out.push('~'),
             'n' => out.extend(std::iter::repeat_n('\n', self.repeats(1)?)),
@@ -152,7 +159,7 @@ impl Sequence {
                 self.text(&text, out)?;
             }
             'w' => self.pad_to(&self.printed(arguments.next()?).raw().to_string(), out),
-            'p' => self.pretty(arguments.next()?, out)?,
+            'p' => self.pretty(arguments.next()?, out, reach)?,
             // With a depth, below which dots stand for the rest. Here all is shown: a depth is a wish for brevity.
             'W' => {
                 let shown = self.printed(arguments.next()?).raw().to_string();
@@ -162,7 +169,7 @@ impl Sequence {
             'P' => {
                 let shown = arguments.next()?;
                 arguments.next()?.as_i64()?;
-                self.pretty(shown, out)?;
+                self.pretty(shown, out, reach)?;
             }
             'b' | 'B' | '+' | '#' | 'x' | 'X' => self.integer(control, arguments, out)?,
             'f' | 'e' | 'g' => {
@@ -213,9 +220,9 @@ impl Sequence {
     }
 
     /// `~p`: lines of the field's width, beginning where the text so far ends, or in the column that the precision says.
-    fn pretty(&self, term: TermRef<'_>, out: &mut String) -> Option<()> {
+    fn pretty(&self, term: TermRef<'_>, out: &mut String, reach: &mut Reach) -> Option<()> {
         let width = usize::try_from(self.width.unwrap_or(80)).ok()?.min(WIDEST);
-        let column = self.precision.unwrap_or_else(|| column(out) + 1).min(WIDEST);
+        let column = self.precision.unwrap_or_else(|| reach.column(out) + 1).min(WIDEST);
         // Nothing but `l` makes text of lists into lists, and of binaries too, which is as near as we come.
         let printed = self.printed(term);
         let printed = if self.lists_are_lists { printed.raw() } else { printed };
@@ -280,10 +287,26 @@ impl Sequence {
     }
 }
 
-/// How far the last line reaches; a tab reaches the next multiple of eight.
-fn column(text: &str) -> usize {
-    let line = text.rsplit('\n').next().unwrap_or(text);
-    line.chars().fold(0, |column, c| if c == '\t' { (column + 8) / 8 * 8 } else { column + 1 })
+/// How far the last line of a text reaches that grows; a tab reaches the next multiple of eight. Each part of it is looked at once, as
+/// there may be very many `~p` in one line.
+#[derive(Debug, Default)]
+struct Reach {
+    seen: usize,
+    column: usize,
+}
+
+impl Reach {
+    fn column(&mut self, text: &str) -> usize {
+        for c in text.get(self.seen..).unwrap_or_default().chars() {
+            self.column = match c {
+                '\n' => 0,
+                '\t' => (self.column + 8) / 8 * 8,
+                _ => self.column + 1,
+            };
+        }
+        self.seen = text.len();
+        self.column
+    }
 }
 
 /// Digits, or `*` for the next argument; nothing is `None` in `Some`.
@@ -341,6 +364,18 @@ mod tests {
     fn a_short_format_does_not_make_a_text_beyond_all_bounds() {
         assert_eq!(formatted(&"~3n".repeat(1_000), term!([])).map(|text| text.len()), Some(3_000));
         assert_eq!(formatted(&"~65536n".repeat(100_000), term!([])), None);
+    }
+
+    #[test]
+    fn a_text_reaches_as_far_as_its_last_line_however_it_has_grown() {
+        let (mut text, mut reach) = (String::new(), Reach::default());
+        for (more, column) in
+            [("", 0), ("ab", 2), ("\t", 8), ("é", 9), ("x\ny", 1), ("\n", 0), ("z", 1)]
+        {
+            text.push_str(more);
+            assert_eq!(reach.column(&text), column, "{text:?}");
+            assert_eq!(Reach::default().column(&text), column, "{text:?}");
+        }
     }
 
     #[test]
