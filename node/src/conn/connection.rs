@@ -13,6 +13,7 @@ use super::events::{DownReason, Events, NodeKind};
 use super::outbox::{Bounds, Busy, Outbox, Pushed, Refused};
 use crate::carrier::Address;
 use crate::proto::flags::Flags;
+use crate::proto::frame::LARGE_BUFFER;
 use crate::proto::handshake::Peer;
 use crate::proto::tick;
 use crate::telemetry::{Traffic, TrafficStats};
@@ -52,7 +53,10 @@ pub(crate) struct Connection {
     before: Mutex<Option<Arc<Self>>>,
 }
 
-/// Bytes of messages that lie in mailboxes, read by nobody.
+/// The least that a message in a mailbox takes besides its bytes: its place there, and an allocation's edges.
+const MESSAGE: usize = 64;
+
+/// Bytes of messages that lie in mailboxes, read by nobody, and [`MESSAGE`] for each.
 #[derive(Debug, Default)]
 struct Unread {
     bytes: AtomicUsize,
@@ -215,7 +219,14 @@ impl Connection {
 
     /// Counts a message that goes into a mailbox; [`Origin::released`] counts it out.
     pub(crate) fn delivers(&self, bytes: usize) {
-        self.unread.bytes.fetch_add(bytes, Ordering::SeqCst);
+        self.unread.bytes.fetch_add(bytes + MESSAGE, Ordering::SeqCst);
+    }
+
+    /// Whether so many messages lie unread that, were each the last of its read buffer to stay, the buffers they keep would come to
+    /// what all unread messages may take.
+    pub(crate) fn is_crowded(&self) -> bool {
+        let messages = self.unread.most / LARGE_BUFFER;
+        self.unread.bytes.load(Ordering::Relaxed) > messages * MESSAGE
     }
 
     /// Completes when mailboxes hold less of this peer's messages than its bound. Other peers do not notice; this one
@@ -295,7 +306,7 @@ pub struct ConnectionInfo {
     pub traffic: TrafficStats,
     /// Bytes waiting to be written.
     pub queued: usize,
-    /// Bytes of the peer's messages in mailboxes, read by nobody yet.
+    /// Bytes of the peer's messages in mailboxes, read by nobody yet, and 64 for each of them.
     pub unread: usize,
 }
 
@@ -307,6 +318,7 @@ impl Origin for Connection {
     }
 
     fn released(&self, bytes: usize) {
+        let bytes = bytes + MESSAGE;
         let before = self.unread.bytes.fetch_sub(bytes, Ordering::SeqCst);
         if before > self.unread.most && before - bytes.min(before) <= self.unread.most {
             self.unread.fewer.notify_waiters();

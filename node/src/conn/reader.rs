@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mailbox::Signal;
+use term::Encoded;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
@@ -17,11 +19,15 @@ use super::hub::Hub;
 use crate::bridge;
 use crate::proto::control::ControlError;
 use crate::proto::fragment::{Bounds, MAX_SEQUENCES};
-use crate::proto::frame::{Deframer, Frame, FrameError};
+use crate::proto::frame::{Deframer, Frame, FrameError, LARGE_BUFFER};
 use crate::proto::receive::{ReceiveError, Receiver};
 
 /// A read of this many bytes is seldom the last: more is in the kernel already.
 const MUCH: u64 = 32 * 1024;
+
+/// Largest payload that is copied where many lie unread: a quarter of the largest read buffer. One that is larger keeps at most four
+/// times what it is counted as.
+const COPIED: usize = LARGE_BUFFER / 4;
 
 /// How long the buffers of large messages are kept for more of them.
 const SPARED: Duration = Duration::from_secs(1);
@@ -105,6 +111,8 @@ impl Reader<'_> {
     /// Delivers every whole message there is; how many there were.
     fn deliver(&mut self) -> Result<u64, Fault> {
         let mut messages = 0;
+        // Those that lie here since earlier: what comes now may be read in a moment.
+        let is_crowded = self.connection.is_crowded();
         while let Some(frame) = self.deframer.next_frame()? {
             let Frame::Message(frame) = frame else { continue };
             let received = match self.receiver.receive(&frame) {
@@ -115,8 +123,11 @@ impl Reader<'_> {
                 }
                 received => received?,
             };
-            if let Some(message) = received {
+            if let Some(mut message) = received {
                 messages += 1;
+                if is_crowded {
+                    message.payload = message.payload.map(on_its_own);
+                }
                 let held = message.payload.as_ref().map_or(0, |payload| payload.bytes().len());
                 let signal = bridge::inbound(message, self.connection)?;
                 if matches!(signal, Signal::Message { .. }) {
@@ -127,6 +138,14 @@ impl Reader<'_> {
         }
         Ok(messages)
     }
+}
+
+/// A small payload apart from the read buffer it came in, which it would keep for as long as it lies in a mailbox.
+fn on_its_own(payload: Encoded) -> Encoded {
+    if payload.bytes().len() > COPIED {
+        return payload;
+    }
+    Encoded::new(Bytes::copy_from_slice(payload.bytes()), payload.shared_atoms().cloned())
 }
 
 /// Lets the worker's other tasks run first. Unlike `yield_now` it does not ask the kernel for news in between.

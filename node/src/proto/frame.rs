@@ -23,7 +23,7 @@ pub const DEFAULT_MAX_FRAME: usize = 128 << 20;
 /// 2 MiB. It grows fourfold with each read that fills it.
 const SMALL_BUFFER: usize = 2 << 10;
 /// Read buffer of a busy connection: a few fragments of 64 KiB, taken in with one read.
-const LARGE_BUFFER: usize = 256 << 10;
+pub(crate) const LARGE_BUFFER: usize = 256 << 10;
 /// Frames over this are read into a buffer of their own. Fragments, which are copied to their place anyhow, stay
 /// below it.
 const OWN_BUFFER: usize = 128 << 10;
