@@ -90,10 +90,12 @@ names_reach_a_node_that_comes_later(Config) ->
     Far = spawn(Other, timer, sleep, [60000]),
     yes = rpc:call(Other, global, register_name, [far, Far]),
     ?soon(do(P, {global_whereis, far}) =:= Far),
-    ?eq(no, do(P, {global_register, far}, 20000)),
-    yes = do(P, {global_register, late}, 20000),
-    ?soon(rpc:call(Other, global, whereis_name, [late]) =:= P),
-    ?soon(global:whereis_name(late) =:= P),
+    %% Of another process: one has one name.
+    Q = new(node(P)),
+    ?eq(no, do(Q, {global_register, far}, 20000)),
+    yes = do(Q, {global_register, late}, 20000),
+    ?soon(rpc:call(Other, global, whereis_name, [late]) =:= Q),
+    ?soon(global:whereis_name(late) =:= Q),
     exit(Far, kill),
     ?soon(do(P, {global_whereis, far}) =:= undefined),
     %% The node goes, and its names.
@@ -102,7 +104,7 @@ names_reach_a_node_that_comes_later(Config) ->
     ?soon(do(P, {global_whereis, last}) =:= Last),
     {ok, _} = check:ask(["kill", "other"]),
     ?soon(do(P, {global_whereis, last}) =:= undefined),
-    ?eq(P, do(P, {global_whereis, late})),
+    ?eq(Q, do(P, {global_whereis, late})),
     [ok = do(P, {global_unregister, N}) || N <- [early, late]].
 
 %% global:sync/0 waits for every visible node.
