@@ -32,11 +32,20 @@ pub(crate) enum Contender {
     Ei,
     /// The `erl_dist` crate.
     ErlDist,
+    /// Another build of `puppet`: an earlier one, or one that is tried.
+    Other(&'static str),
 }
 
 impl Contender {
     pub(crate) const ALL: [Self; 5] =
         [Self::Beam, Self::Cnode, Self::Whole, Self::Ei, Self::ErlDist];
+    /// As many as one run takes.
+    pub(crate) const OTHERS: [Self; 4] = [
+        Self::Other("other1"),
+        Self::Other("other2"),
+        Self::Other("other3"),
+        Self::Other("other4"),
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -45,6 +54,7 @@ impl Contender {
             Self::Whole => "whole",
             Self::Ei => "ei",
             Self::ErlDist => "erl_dist",
+            Self::Other(name) => name,
         }
     }
 }
@@ -55,6 +65,7 @@ pub(crate) struct Place {
     epmd_port: u16,
     carrier: Carrier,
     puppet: PathBuf,
+    others: BTreeMap<Contender, PathBuf>,
     ei: Option<PathBuf>,
 }
 
@@ -65,8 +76,17 @@ pub(crate) struct Running {
     pub(crate) start: Duration,
 }
 
+/// What a node came to.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// By name of the measure.
+    pub(crate) figures: BTreeMap<String, f64>,
+    /// Why, by name of the task.
+    pub(crate) failed: BTreeMap<String, String>,
+}
+
 impl Place {
-    pub(crate) fn new(epmd_port: u16, carrier: Carrier) -> Result<Self> {
+    pub(crate) fn new(epmd_port: u16, carrier: Carrier, others: &[&str]) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("cnode-wire-").tempdir()?;
         let mut erlc = Command::new("erlc");
         erlc.arg("-o").arg(directory.path());
@@ -79,6 +99,7 @@ impl Place {
             epmd_port,
             carrier,
             directory,
+            others: Contender::OTHERS.into_iter().zip(others.iter().map(PathBuf::from)).collect(),
             ei: None,
         })
     }
@@ -86,7 +107,7 @@ impl Place {
     /// Whether this one can take part; says so where it cannot.
     pub(crate) fn has(&mut self, contender: Contender) -> bool {
         let missing = match contender {
-            Contender::Beam | Contender::Cnode | Contender::Whole => None,
+            Contender::Beam | Contender::Cnode | Contender::Whole | Contender::Other(_) => None,
             _ if self.carrier != Carrier::Tcp => Some("it has TCP alone".to_owned()),
             Contender::Ei => self.compile_ei().err().map(|error| format!("{error:#}")),
             Contender::ErlDist if cfg!(feature = "compare") => None,
@@ -126,8 +147,9 @@ impl Place {
                 say(&[&self.directory.path().to_string_lossy(), "-s", "wire_node", "main"]);
                 words.extend(self.carrier.flags(self.directory.path()));
             }
-            Contender::Cnode | Contender::Whole => {
-                say(&[&self.puppet.to_string_lossy(), "--sname", &full, "--cookie", COOKIE]);
+            Contender::Cnode | Contender::Whole | Contender::Other(_) => {
+                let puppet = self.others.get(&contender).unwrap_or(&self.puppet);
+                say(&[&puppet.to_string_lossy(), "--sname", &full, "--cookie", COOKIE]);
                 say(&["--epmd", "external", "--epmd-port", &port]);
                 if contender == Contender::Whole {
                     say(&["--without", "FRAGMENTS"]);
@@ -153,14 +175,14 @@ impl Place {
         Ok(Running { group, start })
     }
 
-    /// Has an `erl` drive the node through tasks; gives the figures by name.
+    /// Has an `erl` drive the node through tasks.
     pub(crate) fn drive(
         &self,
         contender: Contender,
         node: &mut Running,
         pinned: bool,
         tasks: &[&str],
-    ) -> Result<BTreeMap<String, f64>> {
+    ) -> Result<Outcome> {
         let full = format!("{}@localhost", contender.name());
         let process = node.group.id().to_string();
         let mut words = vec!["erl".to_owned()];
@@ -177,15 +199,24 @@ impl Place {
         if code != 0 {
             bail!("{}: the driver gave up: {:?}", contender.name(), driver.log().lines());
         }
-        let mut figures = BTreeMap::new();
+        let mut outcome = Outcome::default();
         for line in driver.log().of(Stream::Out) {
-            if let Some(("@result", rest)) = line.split_once(' ')
-                && let Some((name, value)) = rest.split_once(' ')
-            {
-                figures.insert(name.to_owned(), value.trim().parse()?);
+            let Some((kind, (name, rest))) =
+                line.split_once(' ').and_then(|(kind, rest)| Some((kind, rest.split_once(' ')?)))
+            else {
+                continue;
+            };
+            match kind {
+                "@result" => {
+                    outcome.figures.insert(name.to_owned(), rest.trim().parse()?);
+                }
+                "@failed" => {
+                    outcome.failed.insert(name.to_owned(), rest.to_owned());
+                }
+                _ => {}
             }
         }
-        Ok(figures)
+        Ok(outcome)
     }
 
     fn command(&self, pinned: bool, words: &[String]) -> Result<Command> {

@@ -3,11 +3,12 @@
 //!     cargo bench -p tests --bench wire --features compare
 //!     cargo bench -p tests --bench wire -- only=round_trip,sink_small
 //!     cargo bench -p tests --bench wire -- cnode beam rounds=5
+//!     cargo bench -p tests --bench wire -- cnode beam others=/tmp/puppet_before only=source_list
 //!     cargo bench -p tests --bench wire -- over=tcp,tls,tls13,local only=round_trip,sink_1m,source_1m
 //!
 //! In a round every contender runs every task, so that a machine that slows down slows all of them; a figure is the median
 //! of three rounds, and what counts is its ratio to the BEAM node's of the same run. Needs Linux (`/proc`, `taskset`), an
-//! `erl` and for the C node `cc` and erl_interface. `whole` is our puppet without FRAGMENTS. `over` names carriers, one table each, all in the same rounds: the driver
+//! `erl` and for the C node `cc` and erl_interface. `whole` is our puppet without FRAGMENTS; `others` names other builds of it, four at most. `over` names carriers, one table each, all in the same rounds: the driver
 //! and the node it drives, a BEAM or ours, talk over that; the C node and `erl_dist` have TCP alone.
 
 mod contender;
@@ -15,17 +16,23 @@ mod measures;
 #[cfg(feature = "compare")]
 mod with_erl_dist;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 
 use anyhow::{Context as _, Result, ensure};
-use contender::{Contender, Place};
+use contender::{Contender, Outcome, Place};
 use measures::{Measure, START, TASKS, Task};
 use tests::carrier::Carrier;
 use tests::otp::Otp;
 
-/// A figure of each round.
-type Results = BTreeMap<(Contender, String), Vec<f64>>;
+/// What all rounds came to over one carrier.
+#[derive(Default)]
+struct Results {
+    /// A figure of each round.
+    figures: BTreeMap<(Contender, String), Vec<f64>>,
+    /// Tasks that came to nothing in some round: their figures count no longer.
+    failed: BTreeSet<(Contender, &'static str)>,
+}
 
 /// What the nodes can talk over, as `over=` names it.
 const CARRIERS: [(&str, Carrier); 4] = [
@@ -49,6 +56,9 @@ fn main() -> Result<()> {
     let tasks = wanted_tasks(setting("only="))?;
     let named: Vec<&str> =
         arguments.iter().map(String::as_str).filter(|argument| !argument.contains('=')).collect();
+    let others: Vec<&str> =
+        setting("others=").map(|paths| paths.split(',').collect()).unwrap_or_default();
+    ensure!(others.len() <= Contender::OTHERS.len(), "too many other builds: {others:?}");
     for name in &named {
         ensure!(
             Contender::ALL.iter().any(|contender| contender.name() == *name),
@@ -63,13 +73,14 @@ fn main() -> Result<()> {
     for name in setting("over=").unwrap_or("tcp").split(',') {
         let known = CARRIERS.iter().find(|(known, _)| *known == name);
         let (name, carrier) = known.with_context(|| format!("no carrier is called {name}"))?;
-        let mut place = Place::new(epmd_port, *carrier)?;
+        let mut place = Place::new(epmd_port, *carrier, &others)?;
         let contenders: Vec<Contender> = Contender::ALL
             .into_iter()
             .filter(|contender| named.is_empty() || named.contains(&contender.name()))
             .filter(|&contender| place.has(contender))
+            .chain(Contender::OTHERS.into_iter().take(others.len()))
             .collect();
-        stages.push((*name, place, contenders, Results::new()));
+        stages.push((*name, place, contenders, Results::default()));
     }
     for round in 1..=rounds {
         for (carrier, place, contenders, results) in &mut stages {
@@ -85,9 +96,14 @@ fn main() -> Result<()> {
         println!("\nover {carrier}");
         report(contenders, &tasks, results);
     }
+    let failed: BTreeSet<_> = stages.iter().flat_map(|(.., results)| &results.failed).collect();
     println!(
         "\nMedians, in brackets their ratio to beam's. `whole`: cnode without FRAGMENTS, with an aim of its own where there are two."
     );
+    let ours = failed
+        .iter()
+        .any(|(contender, _)| matches!(contender, Contender::Cnode | Contender::Whole));
+    ensure!(!ours, "our own node failed: {failed:?}");
     Ok(())
 }
 
@@ -108,20 +124,24 @@ fn run(
     tasks: &[&'static Task],
     results: &mut Results,
 ) -> Result<()> {
-    let tasks: Vec<&str> =
-        tasks.iter().filter(|task| task.pinned == pinned).map(|task| task.name).collect();
+    let tasks: Vec<&Task> = tasks.iter().copied().filter(|task| task.pinned == pinned).collect();
     if tasks.is_empty() {
         return Ok(());
     }
     let mut node = place.start(contender, pinned)?;
-    let mut keep = |name: &str, value: f64| {
-        results.entry((contender, name.to_owned())).or_default().push(value);
-    };
+    let names: Vec<&str> = tasks.iter().map(|task| task.name).collect();
+    let Outcome { mut figures, failed } = place.drive(contender, &mut node, pinned, &names)?;
     if !pinned {
-        keep(START.name, node.start.as_secs_f64() * 1000.0);
+        figures.insert(START.name.to_owned(), node.start.as_secs_f64() * 1000.0);
     }
-    for (name, value) in place.drive(contender, &mut node, pinned, &tasks)? {
-        keep(&name, value);
+    for (name, value) in figures {
+        results.figures.entry((contender, name)).or_default().push(value);
+    }
+    for (name, why) in failed {
+        eprintln!("FAILED {}, {name}: {why}", contender.name());
+        results
+            .failed
+            .extend(tasks.iter().find(|task| task.name == name).map(|task| (contender, task.name)));
     }
     node.stop()
 }
@@ -132,17 +152,31 @@ fn report(contenders: &[Contender], tasks: &[&Task], results: &Results) {
         print!(" {:>16}", contender.name());
     }
     println!("  aim");
-    for measure in tasks.iter().flat_map(|task| task.gives).chain([&START]) {
-        row(measure, contenders, results);
+    for task in tasks {
+        for measure in task.gives {
+            row(measure, contenders, results, |contender| {
+                results.failed.contains(&(contender, task.name))
+            });
+        }
     }
+    row(&START, contenders, results, |_| false);
 }
 
-fn row(measure: &Measure, contenders: &[Contender], results: &Results) {
-    let figure = |contender| median(results.get(&(contender, measure.name.to_owned()))?);
+fn row(
+    measure: &Measure,
+    contenders: &[Contender],
+    results: &Results,
+    has_failed: impl Fn(Contender) -> bool,
+) {
+    let figure = |contender| {
+        let rounds = results.figures.get(&(contender, measure.name.to_owned()))?;
+        if has_failed(contender) { None } else { median(rounds) }
+    };
     let beam = figure(Contender::Beam);
     print!("{:36} {:>5}", measure.what, measure.unit);
     for &contender in contenders {
         let cell = match (figure(contender), beam) {
+            (None, _) if has_failed(contender) => "failed".to_owned(),
             (None, _) => "-".to_owned(),
             (Some(value), Some(beam)) if contender != Contender::Beam => {
                 format!("{value:.2} ({:.2})", value / beam)

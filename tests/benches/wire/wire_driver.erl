@@ -8,26 +8,27 @@
 main() ->
     [Name, Pid | Measures] = init:get_plain_arguments(),
     Node = list_to_atom(Name),
-    true = net_kernel:connect_node(Node),
-    true = monitor_node(Node, true),
-    in_turn(fun(Measure) -> measure(list_to_atom(Measure), Node, Pid) end, Measures),
+    [in_turn(Measure, Node, Pid) || Measure <- Measures],
     halt(0).
 
-%% Each measure has a process of its own, so that none inherits another's heap.
-in_turn(Fun, Measures) ->
-    [begin
-         {_, Monitor} = spawn_opt(fun() -> Fun(Measure) end, [monitor, {min_heap_size, 300000}]),
-         receive
-             {'DOWN', Monitor, process, _, normal} -> ok;
-             {'DOWN', Monitor, process, _, Reason} -> fail(Measure, Reason);
-             {nodedown, Node} -> fail(Measure, {nodedown, Node})
-         after 60000 -> fail(Measure, no_end_in_60_s)
-         end
-     end || Measure <- Measures].
+%% Each measure has a process of its own, so that none inherits another's heap; and a connection that an earlier one may have lost.
+in_turn(Measure, Node, Pid) ->
+    case net_kernel:connect_node(Node) of
+        true -> alone(Measure, Node, Pid);
+        false -> fail(Measure, no_connection)
+    end.
 
-fail(Measure, Reason) ->
-    io:format(standard_error, "~s: ~p~n", [Measure, Reason]),
-    halt(1).
+alone(Measure, Node, Pid) ->
+    true = monitor_node(Node, true),
+    {Process, Monitor} = spawn_opt(fun() -> measure(list_to_atom(Measure), Node, Pid) end, [monitor, {min_heap_size, 300000}]),
+    receive
+        {'DOWN', Monitor, process, _, normal} -> true = monitor_node(Node, false);
+        {'DOWN', Monitor, process, _, Reason} -> true = monitor_node(Node, false), fail(Measure, Reason);
+        {nodedown, Node} -> exit(Process, kill), fail(Measure, {nodedown, Node})
+    after 60000 -> exit(Process, kill), true = monitor_node(Node, false), fail(Measure, no_end_in_60_s)
+    end.
+
+fail(Measure, Reason) -> io:format("@failed ~s ~0p~n", [Measure, Reason]).
 
 result(Name, Value) -> io:format("@result ~s ~.6f~n", [Name, float(Value)]).
 
@@ -181,10 +182,10 @@ ping(Echo, Trips) ->
         ping(Echo, [{Begin, now_ns() - Begin} | Trips])
     end.
 
-%% The longest of those that began between the two.
+%% The longest of those that were under way between the two: there is always one, if only the one asked for the times during.
 longest(Pinger, From, To) ->
     Pinger ! {times, self()},
-    receive {Pinger, Trips} -> lists:max([Time || {Begin, Time} <- Trips, Begin >= From, Begin =< To]) end.
+    receive {Pinger, Trips} -> lists:max([Time || {Begin, Time} <- Trips, Begin + Time >= From, Begin =< To]) end.
 
 %% Seconds of processor time of all the node's threads, and seconds of the clock.
 spent(Pid, Fun) ->
