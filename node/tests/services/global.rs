@@ -1,6 +1,5 @@
 //! Global names and locks of Rust and live nodes.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -27,6 +26,16 @@ async fn beam_knows(node: &Node, there: &Atom, name: &str, pid: Option<&Pid>) ->
         Ok(node.erpc::<Term>(there, "global", "whereis_name", (name,)).await? == expected)
     })
     .await
+}
+
+fn cast(message: Term) -> Term {
+    Term::from((Atom::from_static("$gen_cast"), message))
+}
+
+/// How many nodes `of` knows in its partition, itself not counted.
+async fn known(asker: &Node, of: &Atom) -> Result<usize> {
+    let known: Term = asker.call(("global_name_server", of), term!('get_known)).await?;
+    Ok(known.as_list().map_or(0, |known| known.len()))
 }
 
 on_every_release!(two_visible_rust_nodes_need_no_beam, rust_alone);
@@ -173,25 +182,13 @@ async fn overlapping(mut scene: Scene) -> Result<()> {
     let env = term!(['kernel, 'prevent_overlapping_partitions]);
     assert_eq!(watcher.erpc::<Term>(&a, "application", "get_env", env).await?, term!({ok, true}));
     let connected = async |to: &Atom| {
-        let known = |peer: Atom| async {
-            let known: Term = watcher.call(("global_name_server", peer), term!('get_known)).await?;
-            anyhow::Ok(known.as_list().map_or(0, |known| known.len()))
-        };
-        let rounds = Cell::new(0_u32);
         becomes("all three are one partition", || async {
-            // What was told of a parting may come so late that two have different views of who is of their partition; who connects
-            // anew gets over that.
-            rounds.set(rounds.get() + 1);
-            if rounds.get().is_multiple_of(100) {
-                let _: bool = node.disconnect(&a);
-                let _: bool = node.disconnect(&b);
-            }
             // Each time: who still hears of the last loss may part once more.
             let _: bool = node.connect(to).await;
             let _: bool = watcher.erpc(&a, "net_kernel", "connect_node", (&b,)).await?;
-            Ok(known(a.clone()).await? == 2
-                && known(b.clone()).await? == 2
-                && known(name(&node)).await? == 2)
+            Ok(known(&watcher, &a).await? == 2
+                && known(&watcher, &b).await? == 2
+                && known(&watcher, &name(&node)).await? == 2)
         })
         .await
     };
@@ -215,8 +212,7 @@ async fn overlapping(mut scene: Scene) -> Result<()> {
     ensure!(node.connect(&a).await && node.connect(&b).await);
     becomes("they have met", || async {
         let seen: Vec<Atom> = watcher.erpc(&a, "erlang", "nodes", ()).await?;
-        let known: Term = watcher.call(("global_name_server", &b), term!('get_known)).await?;
-        Ok(seen.len() == 2 && known.as_list().is_some_and(|known| known.len() == 2))
+        Ok(seen.len() == 2 && known(&watcher, &b).await? == 2)
     })
     .await?;
     ensure!(node.disconnect(&a));
@@ -227,6 +223,49 @@ async fn overlapping(mut scene: Scene) -> Result<()> {
     .await?;
     ensure!(!node.nodes(Nodes::Visible).contains(&a));
     Ok(())
+}
+
+on_every_release!(who_parts_before_there_is_a_connection_meets_anew, parted_early);
+
+/// Two nodes are told of each other, and one of them of a loss as well, while their connection is still being made.
+async fn parted_early(mut scene: Scene) -> Result<()> {
+    let there = strict_beam(&mut scene, "there")?;
+    let node = visible(&scene, "rust@localhost").await?;
+    let watcher = rust(&scene, "watcher@localhost").await?;
+    let us = name(&node);
+    assert_eq!((known(&watcher, &us).await?, known(&watcher, &there).await?), (0, 0));
+    let (third, its_name) = (watcher.attach()?, Atom::from_static("third@localhost"));
+    let one_of_ours = |node: &Atom| {
+        let lock = term!([{vsn, 8}, {lock, {global, []}}]);
+        cast(term!({new_nodes, &its_name, [], [], [{(node), 8}], lock}))
+    };
+    third.send(("global_name_server", &there), one_of_ours(&us));
+    third.send(("global_name_server", &us), one_of_ours(&there));
+    third.send(("global_name_server", &us), term!({lost_connection, &its_name, 1, 1, &there}));
+    becomes("both know each other", || async {
+        let _: bool = node.connect(&there).await;
+        Ok(known(&watcher, &us).await? == 1 && known(&watcher, &there).await? == 1)
+    })
+    .await
+}
+
+on_every_release!(a_late_word_does_not_end_a_meeting, late_word);
+
+/// `in_sync` is said by a process of its own, which may have been slow: what comes of it was said before the last parting.
+async fn late_word(mut scene: Scene) -> Result<()> {
+    // The smaller node, which locks first, and not at once.
+    let there = strict_beam(&mut scene, "a")?;
+    let node = visible(&scene, "rust@localhost").await?;
+    let watcher = rust(&scene, "watcher@localhost").await?;
+    let us = name(&node);
+    let slow = watcher.attach()?;
+    assert_eq!(known(&watcher, &us).await?, 0);
+    ensure!(node.connect(&there).await);
+    becomes("both know each other", || async {
+        slow.send(("global_name_server", &us), cast(term!({in_sync, &there, true})));
+        Ok(known(&watcher, &us).await? == 1 && known(&watcher, &there).await? == 1)
+    })
+    .await
 }
 
 on_every_release!(meetings_in_haste_end_in_one_partition, in_haste);
@@ -296,9 +335,7 @@ async fn met_at_once(mut scene: Scene) -> Result<()> {
         }
         for one in others.iter().chain([&name(&m)]) {
             becomes(&format!("{one} knows the four others"), || async {
-                let known: Term =
-                    watcher.call(("global_name_server", one), term!('get_known)).await?;
-                Ok(known.as_list().is_some_and(|known| known.len() == 4))
+                Ok(known(&watcher, one).await? == 4)
             })
             .await?;
         }
@@ -308,9 +345,7 @@ async fn met_at_once(mut scene: Scene) -> Result<()> {
         let _: bool = watcher.erpc(&beams[0], "erlang", "disconnect_node", (&beams[1],)).await?;
         for one in &beams {
             becomes(&format!("{one} is alone again"), || async {
-                let known: Term =
-                    watcher.call(("global_name_server", one), term!('get_known)).await?;
-                Ok(known.as_list().is_some_and(|known| known.is_empty()))
+                Ok(known(&watcher, one).await? == 0)
             })
             .await?;
         }

@@ -242,7 +242,7 @@ impl Server {
         session.resolved = None;
     }
 
-    /// Whether it is to be told of what concerns everybody, though it is not of our partition yet.
+    /// Those who are to be told of what concerns everybody, though they are not of our partition yet.
     pub(super) fn meets(&self) -> impl Iterator<Item = &Atom> {
         self.sessions.iter().filter(|(_, session)| session.theirs.is_some()).map(|(node, _)| node)
     }
@@ -341,21 +341,18 @@ impl Server {
         let mut changes = session.changes?;
         changes.extend(their_changes);
         let mut nodes = vec![(node.clone(), version)];
-        nodes.extend(their_known.iter().cloned());
+        nodes.extend(their_known);
         let told: Term = changes.iter().map(Change::to_term).collect();
-        self.greet(process, &their_known);
         self.change(process, changes);
-        for (other, _) in &their_known {
-            self.forget(process, other);
-        }
         let extra = term!([{vsn, version.min(VERSION)}, {lock, session.lock?}]);
         let listed = known::versions(&nodes);
         let new_nodes = term!({new_nodes, &self.node, told, [], listed, extra});
         // Those who are still of our partition: some may have gone since the lock was set.
         let to = self.known.names();
         process.send(&self.locker, term!({cancel, node, session.job, new_nodes, to}));
-        self.know(nodes);
+        self.known.insert(node.clone(), version);
         self.synced.push(node.clone());
+        self.know(process, nodes);
         Some(())
     }
 }

@@ -82,7 +82,7 @@ pub(crate) async fn run(mut process: Process, prevents_overlap: bool) -> Exit {
             }
             Received::NodeUp(node) => {
                 if process.runtime().nodes(Nodes::Visible).contains(&node) {
-                    server.meet(&process, &node);
+                    server.node_up(&process, &node);
                 }
             }
             Received::NodeDown(node) => server.node_down(&process, &node),
@@ -166,9 +166,8 @@ impl Server {
                 self.begin(process, &node);
                 Some(())
             }
-            // A node that we were told of, and that is not to be reached.
-            [word, node] if word.is_atom("extra_nodedown") => {
-                self.lost(process, &node.as_atom()?.to_atom());
+            [word, node] if word.is_atom("tried") => {
+                self.tried(process, &node.as_atom()?.to_atom());
                 Some(())
             }
             [word, node, ours, theirs] if word.is_atom("init_connect_ack") => {
@@ -234,14 +233,15 @@ impl Server {
                 self.join(process, &node)?;
             }
             ("new_nodes", [_, changes, _, nodes, _]) => {
-                let nodes = known::listed(*nodes);
-                self.greet(process, &nodes);
                 self.change(process, Change::list(*changes));
-                self.know(nodes);
+                self.know(process, known::listed(*nodes));
             }
             ("in_sync", [node, _]) => {
                 let node = node.as_atom()?.to_atom();
-                self.forget(process, &node);
+                // From one that we do not know it may be a late word, of before the last parting: the meeting goes on.
+                if self.known.contains(&node) {
+                    self.forget(process, &node);
+                }
                 if !self.synced.contains(&node) {
                     self.synced.push(node);
                 }
@@ -251,25 +251,39 @@ impl Server {
         Some(())
     }
 
-    /// Tells nodes that came with another that we are of one partition with them, once there is a connection (`sync_others`).
-    fn greet(&self, process: &Process, nodes: &[(Atom, i64)]) {
-        let new = |node: &&Atom| **node != self.node && !self.known.contains(node);
-        for node in nodes.iter().map(|(node, _)| node).filter(new) {
-            let (node, server) = (node.clone(), process.pid());
-            process.spawn(move |process| async move {
-                if process.runtime().connect(&node).await {
-                    let us = process.runtime().node().clone();
-                    process.send((SERVER, &node), cast(term!({in_sync, us, true})));
-                } else {
-                    process.send(server, term!({extra_nodedown, node}));
-                }
-            });
+    /// Nodes of another partition that has become one with ours: they are told so, once there is a connection (`sync_others`).
+    fn know(&mut self, process: &Process, nodes: Vec<(Atom, i64)>) {
+        for (node, version) in nodes {
+            if node == self.node {
+                continue;
+            }
+            if !self.known.contains(&node) {
+                self.forget(process, &node);
+                self.losses.is_known(process, &node);
+                self.try_to_reach(process, node.clone());
+            }
+            self.known.insert(node, version);
         }
     }
 
-    fn know(&mut self, nodes: Vec<(Atom, i64)>) {
-        for (node, version) in nodes.into_iter().filter(|(node, _)| *node != self.node) {
-            self.known.insert(node, version);
+    fn try_to_reach(&self, process: &Process, node: Atom) {
+        let server = process.pid().clone();
+        process.spawn(move |process| async move {
+            let _ = process.runtime().connect(&node).await;
+            process.send(server, term!({tried, node}));
+        });
+    }
+
+    /// An attempt to connect to a node that we were told of has ended.
+    fn tried(&mut self, process: &Process, node: &Atom) {
+        // Not said by who dialled: to a node that we have parted with meanwhile it would be said out of turn.
+        if !self.known.contains(node) {
+            return;
+        }
+        if process.runtime().nodes(Nodes::Connected).contains(node) {
+            self.send(process, node, cast(term!({in_sync, &self.node, true})));
+        } else {
+            self.node_down(process, node);
         }
     }
 

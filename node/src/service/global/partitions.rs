@@ -21,7 +21,8 @@ pub(super) struct Losses {
     prevents_overlap: bool,
     /// The last loss, by who told it and whom it lost.
     told: HashMap<(Atom, Atom), When>,
-    /// Nodes that we part with: that their connection ends is no loss to be told of.
+    /// Nodes that we part with: that their connection ends is no loss to be told of. Where there was none yet, they have still
+    /// to be told.
     parting: HashSet<Atom>,
     /// Numbers our own.
     number: i64,
@@ -35,6 +36,13 @@ impl Losses {
     /// From here on the node stops, and tells nobody of what it loses by that.
     pub(super) fn ignore(&mut self) {
         self.prevents_overlap = false;
+    }
+
+    /// A node is of our partition anew: if we parted with it, that is over, unless its connection has still to end.
+    pub(super) fn is_known(&mut self, process: &Process, node: &Atom) {
+        if !process.runtime().nodes(Nodes::Connected).contains(node) {
+            self.parting.remove(node);
+        }
     }
 
     /// Whether it is news.
@@ -55,10 +63,21 @@ impl Losses {
 }
 
 impl Server {
+    /// There is a connection.
+    pub(super) fn node_up(&mut self, process: &Process, node: &Atom) {
+        // We parted with it before there was one: it has not heard of that, and may know us from the others. A BEAM node does not
+        // tell it, and the two stay strangers to each other.
+        if self.losses.parting.remove(node) {
+            self.send(process, node, term!({remove_connection, &self.node}));
+        }
+        self.meet(process, node);
+    }
+
     /// A connection has ended. Where we did not mean it to, everybody is told.
     pub(super) fn node_down(&mut self, process: &Process, node: &Atom) {
         let meant = self.losses.parting.remove(node);
-        if self.losses.prevents_overlap && !meant && self.known.contains(node) {
+        let concerns_us = self.known.contains(node) || self.sessions.contains_key(node);
+        if self.losses.prevents_overlap && !meant && concerns_us {
             self.losses.number += 1;
             let (creation, number) = (process.pid().creation(), self.losses.number);
             let message = term!({lost_connection, &self.node, creation, number, node});
@@ -108,7 +127,7 @@ impl Server {
     }
 
     fn knows(&self, node: &Atom) -> bool {
-        self.known.contains(node) || self.sessions.contains_key(node)
+        self.known.contains(node) || self.meets().any(|met| met == node)
     }
 
     fn tell_all(&self, process: &Process, message: &Term, but: &Atom) {
