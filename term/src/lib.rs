@@ -13,7 +13,7 @@
 //!
 //! The path of bytes in: `tag.rs` > `skip.rs` (the bare walk) > `cursor.rs` > `identifier.rs` > `decode/` > `node.rs` >
 //! `map.rs` (keys) > `block.rs` (what a term owns). Out: `encoder.rs`, `open.rs` (sizes known at the end) >
-//! `encode.rs`; `compress.rs` and `transcode.rs` (atom
+//! `encode.rs`, `extent.rs` (parts that go out as they came); `compress.rs` and `transcode.rs` (atom
 //! caches) both ways; `encoded.rs` is a payload on its way.
 //!
 //! What terms mean: `order.rs` and `hash.rs`, as Rust's traits in `equality.rs`. What they look like: `text/`. As Rust types: `serde/`, `macros.rs`. `utf8.rs` is bytes as text, and has the one line of `unsafe`.
@@ -32,6 +32,7 @@ mod encoded;
 mod encoder;
 mod equality;
 mod error;
+mod extent;
 pub mod guide;
 mod hash;
 mod identifier;

@@ -1,16 +1,16 @@
 //! One part of a decoded term: 16 bytes that say what it is and where its bytes or its children are.
 
-/// What a [`Node`] is. The meaning of its numbers is beside each kind.
+/// What a [`Node`] is. The meaning of its numbers is beside each kind. "Place" is where the term begins in the bytes, of what was decoded; else 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// `[]`.
+    /// `[]`. `a` place.
     Nil,
-    /// `b` is the value.
+    /// `b` is the value, `a` place.
     Int,
     /// `extra` is 1 if negative; `a` offset and `b` length of the magnitude, little endian, no leading zeros, beyond 64 bits signed.
     Big,
-    /// `b` is the bits.
+    /// `b` is the bits, `a` place.
     Float,
     /// `a` offset, `small` length, checked UTF-8.
     Atom,
@@ -24,11 +24,12 @@ pub(crate) enum Kind {
     Bits,
     /// A list of bytes: `a` offset, `b` length, at least one.
     String,
-    /// `a` elements from node `b` on, then the tail in one more node. At least one element.
+    /// `a` elements from node `b` on, then the tail in one more node. At least one element. High half of `b`: place.
     List,
-    /// `a` elements from node `b` on.
+    /// `a` elements from node `b` on. High half of `b`: place.
     Tuple,
-    /// `a` pairs from node `b` on, key then value, in the order of the wire. High half of `b`: see `map.rs`.
+    /// `a` pairs from node `b` on, key then value, in the order of the wire. High half of `b`: see `map.rs`. Without
+    /// pairs, the low half is the place.
     Map,
     /// The whole wire form: `a` offset, `b` length.
     Pid,
@@ -36,12 +37,13 @@ pub(crate) enum Kind {
     Port,
     /// The whole wire form: `a` offset, `b` length.
     Reference,
-    /// `fun M:F/A`: three children from node `b` on.
+    /// `fun M:F/A`: three children from node `b` on. High half of `b`: place.
     Export,
     /// A closure: `a` children from node `b` on: module, old index, old uniq, pid, then the free variables.
     /// High half of `b`: offset of the fixed part (arity, uniq, index).
     Fun,
     /// A native record (OTP 29): `a` fields; from node `b` on module, name, names of the fields, values. `extra` is its flag byte.
+    /// High half of `b`: place.
     Record,
     /// Bytes only the node that wrote them understands (`LOCAL_EXT`): `a` offset, `b` length.
     Local,
@@ -114,6 +116,12 @@ impl Node {
     #[inline(always)]
     pub(crate) const fn int(value: i64) -> Self {
         Self::new(Kind::Int, 0, value as u64)
+    }
+
+    /// An integer of a message.
+    #[inline(always)]
+    pub(crate) const fn int_at(value: i64, at: usize) -> Self {
+        Self::new(Kind::Int, at as u32, value as u64)
     }
 
     #[inline(always)]

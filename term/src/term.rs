@@ -11,6 +11,7 @@ use crate::compress;
 use crate::decode::{self, Place};
 use crate::encode::{self, Pieces};
 use crate::error::{DecodeError, DecodeErrorKind};
+use crate::extent;
 use crate::limits::Limits;
 use crate::node::{Kind, Node};
 use crate::order::Context;
@@ -278,7 +279,7 @@ impl<'a> TermRef<'a> {
         }
     }
 
-    /// The bytes of this term where it is a whole message that lies there just as we would write it.
+    /// The bytes of this term where it lies in them just as we would write it: as a whole message, or as a part of one.
     #[inline]
     pub(crate) fn wire(&self) -> Option<&'a [u8]> {
         let shared = self.shared?;
@@ -286,8 +287,16 @@ impl<'a> TermRef<'a> {
         if root.kind() == self.node.kind() && root.a() == self.node.a() && root.b == self.node.b {
             shared.wire()
         } else {
-            None
+            self.wire_of_part()
         }
+    }
+
+    #[inline(never)]
+    fn wire_of_part(&self) -> Option<&'a [u8]> {
+        self.shared?.wire()?;
+        let context = self.context();
+        let (from, to) = extent::of(context, self.node)?;
+        context.bytes.get(from..to)
     }
 
     #[inline]

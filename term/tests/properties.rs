@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 
 use num_bigint::BigInt;
 use proptest::prelude::*;
-use term::{Atom, Cursor, Encoded, Pid, Port, Reference, Term};
+use term::{Atom, Cursor, Encoded, Pid, Port, Reference, Term, TermRef, View};
 
 fn terms() -> impl Strategy<Value = Term> {
     let node = || Atom::from_static("a@b");
@@ -50,6 +50,16 @@ fn terms() -> impl Strategy<Value = Term> {
     })
 }
 
+fn parts(whole: TermRef<'_>) -> Vec<TermRef<'_>> {
+    match whole.view() {
+        View::Tuple(tuple) => tuple.iter().collect(),
+        View::List(list) => list.iter().collect(),
+        View::ImproperList(list, tail) => list.iter().chain([tail]).collect(),
+        View::Map(map) => map.iter().flat_map(|(key, value)| [key, value]).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn hash(term: &Term) -> u64 {
     let mut hasher = DefaultHasher::new();
     term.hash(&mut hasher);
@@ -79,6 +89,20 @@ proptest! {
             prop_assert_eq!(part, element.root());
             prop_assert_eq!(part.to_term().encode_to_vec(), element.encode_to_vec());
             prop_assert_eq!(hash(&part.to_term()), hash(element));
+        }
+    }
+
+    #[test]
+    fn parts_go_out_as_they_came_as_if_they_were_written_anew(term in terms()) {
+        let bytes = term.encode_to_vec();
+        let came = Term::decode([&[131, 104, 2, 97, 1], &bytes[1..]].concat()).unwrap();
+        // Nothing goes out as it came where one integer has the long form.
+        let anew = Term::decode([&[131, 104, 2, 98, 0, 0, 0, 1], &bytes[1..]].concat()).unwrap();
+        let mut pairs = vec![(came.element(1).unwrap(), anew.element(1).unwrap())];
+        while let Some((a, b)) = pairs.pop() {
+            prop_assert_eq!(a.to_term().encode_to_vec(), b.to_term().encode_to_vec());
+            prop_assert_eq!(Encoded::from_term(&a.to_term()).decode().unwrap(), b.to_term());
+            pairs.extend(parts(a).into_iter().zip(parts(b)));
         }
     }
 

@@ -44,20 +44,20 @@ impl<'a> Reader<'a> {
                 }
                 (Node::atom(Kind::Atom, from, length), 0)
             }
-            SMALL_INTEGER_EXT => (Node::int(i64::from(self.u8()?)), 0),
+            SMALL_INTEGER_EXT => (Node::int_at(i64::from(self.u8()?), at), 0),
             INTEGER_EXT => {
                 let value = i32::from_be_bytes(self.array()?);
                 if matches!(value, 0..=255) {
                     self.doubt();
                 }
-                (Node::int(i64::from(value)), 0)
+                (Node::int_at(i64::from(value), at), 0)
             }
-            SMALL_TUPLE_EXT => container(Kind::Tuple, usize::from(self.u8()?)),
+            SMALL_TUPLE_EXT => container(Kind::Tuple, at, usize::from(self.u8()?)),
             BINARY_EXT => {
                 let length = self.length()?;
                 (self.bytes_node(Kind::Binary, length)?, 0)
             }
-            NIL_EXT => (Node::NIL, 0),
+            NIL_EXT => (Node::new(Kind::Nil, at as u32, 0), 0),
             LIST_EXT => {
                 let length = self.length()?;
                 if length == 0 {
@@ -71,12 +71,12 @@ impl<'a> Reader<'a> {
                 if out.is_tail() {
                     self.doubt();
                 }
-                (Node::new(Kind::List, length as u32, 0), length + 1)
+                (container(Kind::List, at, length).0, length + 1)
             }
             MAP_EXT => {
                 let pairs = self.length()?;
                 if pairs == 0 {
-                    (Node::new(Kind::Map, 0, map::EMPTY), 0)
+                    (Node::new(Kind::Map, 0, map::EMPTY | at as u64), 0)
                 } else {
                     (Node::new(Kind::Map, pairs as u32, 0), pairs.saturating_mul(2))
                 }
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
                 if !value.is_finite() {
                     return Err(Stop::bad_float(at));
                 }
-                (Node::float(value), 0)
+                (Node::new(Kind::Float, at as u32, value.to_bits()), 0)
             }
             ATOM_CACHE_REF => {
                 self.doubt();
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
                 if arity <= 255 {
                     self.doubt();
                 }
-                container(Kind::Tuple, arity)
+                container(Kind::Tuple, at, arity)
             }
             ATOM_UTF8_EXT => {
                 let length = usize::from(u16::from_be_bytes(self.array()?));
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
             }
             SMALL_BIG_EXT => {
                 let length = usize::from(self.u8()?);
-                let node = self.big(length)?;
+                let node = self.big(at, length)?;
                 if !self.is_plain_big(at, node) {
                     self.doubt();
                 }
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
             LARGE_BIG_EXT => {
                 self.doubt();
                 let length = self.length()?;
-                (self.big(length)?, 0)
+                (self.big(at, length)?, 0)
             }
             FLOAT_EXT => {
                 self.doubt();
@@ -177,9 +177,9 @@ impl<'a> Reader<'a> {
             NEW_REFERENCE_EXT | REFERENCE_EXT => (self.identifier(Kind::Reference, at)?, 0),
             V4_PORT_EXT => (self.today(Kind::Port, at, 1, 12)?, 0),
             NEW_PORT_EXT | PORT_EXT => (self.identifier(Kind::Port, at)?, 0),
-            EXPORT_EXT => self.export()?,
+            EXPORT_EXT => self.export(at)?,
             NEW_FUN_EXT => self.fun()?,
-            NATIVE_RECORD_EXT => self.record()?,
+            NATIVE_RECORD_EXT => self.record(at)?,
             other => return Err(DecodeErrorKind::UnknownTag(other).at(at).into()),
         };
         Ok((node, children, self))
@@ -242,10 +242,11 @@ impl<'a> Reader<'a> {
         Ok(Node::atom(kind, from, length))
     }
 
-    fn big(&mut self, length: usize) -> Result<Node, Stop> {
+    fn big(&mut self, at: usize, length: usize) -> Result<Node, Stop> {
         let negative = self.u8()? != 0;
         let from = self.pos;
-        Ok(big_node(self.take(length)?, negative, from as u32))
+        let node = big_node(self.take(length)?, negative, from as u32);
+        Ok(if node.kind() == Kind::Int { Node::int_at(node.b as i64, at) } else { node })
     }
 
     fn bits(&mut self, length: usize, bits: u8, at: usize) -> Result<Node, Stop> {
@@ -317,9 +318,9 @@ impl<'a> Reader<'a> {
     }
 
     /// `fun M:F/A`: two atoms and a small integer.
-    fn export(&self) -> Result<(Node, usize), Stop> {
+    fn export(&self, at: usize) -> Result<(Node, usize), Stop> {
         skip::export(self.input, self.atoms, self.pos)?;
-        Ok((Node::new(Kind::Export, 3, 0), 3))
+        Ok(container(Kind::Export, at, 3))
     }
 
     /// Size (not trusted, as OTP does not), arity, uniq, index, number of free variables; then terms.
@@ -335,12 +336,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Number of fields, a flag byte, module, name, the names of the fields, their values (OTP 29).
-    fn record(&mut self) -> Result<(Node, usize), Stop> {
+    fn record(&mut self, at: usize) -> Result<(Node, usize), Stop> {
         let fields = self.length()?;
         let flags = self.u8()?;
         skip::record_head(self.input, self.atoms, self.pos, fields, flags)?;
         let children = fields.saturating_mul(2).saturating_add(2);
-        Ok((Node::with_extra(Kind::Record, flags, fields as u32, 0), children))
+        Ok((Node::with_extra(Kind::Record, flags, fields as u32, (at as u64) << 32), children))
     }
 }
 
@@ -352,6 +353,6 @@ fn check_name(name: &[u8], from: usize) -> Result<(), Stop> {
 
 /// A container of as many children as it counts.
 #[inline(always)]
-const fn container(kind: Kind, count: usize) -> (Node, usize) {
-    (Node::new(kind, count as u32, 0), count)
+const fn container(kind: Kind, at: usize, count: usize) -> (Node, usize) {
+    (Node::new(kind, count as u32, (at as u64) << 32), count)
 }
