@@ -19,6 +19,9 @@ pub enum StartError {
     /// The cookie cannot be read or made.
     #[error(transparent)]
     Cookie(#[from] CookieError),
+    /// The node has stopped, and does not start again.
+    #[error("the node has stopped: build another, which gets a creation of its own")]
+    Stopped,
     /// Another node of this name runs on this machine.
     #[error(
         "the name {name} is taken: epmd at {epmd} knows another Erlang node by it. Choose another name, or \

@@ -124,7 +124,11 @@ impl Node {
     ///
     /// # Errors
     /// If the ports are taken, epmd refuses the name, or there is no epmd where one was asked for; the door is closed again then.
+    /// If the node has stopped.
     pub async fn listen(&self) -> Result<(), StartError> {
+        if *self.life.stopping.borrow() {
+            return Err(StartError::Stopped);
+        }
         let config = &self.hub.config;
         let mut listeners = Vec::new();
         for carrier in self.hub.carriers.iter() {
@@ -298,7 +302,8 @@ impl Node {
     }
 
     /// Leaves the cluster: the door closes, epmd forgets the name, what is queued for peers leaves within a second, and every
-    /// connection is closed, so that peers see `nodedown` at once.
+    /// connection is closed, so that peers see `nodedown` at once. It is for good: no connection is made after that, and what
+    /// processes send to others comes to nothing, as on a BEAM that is not alive.
     pub async fn stop(&self) {
         self.life.stopping.send_replace(true);
         let door = self.door().take();

@@ -14,7 +14,9 @@ use anyhow::{Context, Result, ensure};
 use node::carrier::{Address, Carrier, Channel, Listener, Promise, Tcp};
 use node::discovery::Discovery;
 use node::epmd::Family;
-use node::{Builder, Cookie, EpmdMode, Exit, Node, NodeEvent, Nodes, Process};
+use node::{
+    Builder, Cookie, EpmdMode, Exit, Node, NodeEvent, Nodes, Process, Received, StartError,
+};
 use support::memory::Memory;
 use support::peer;
 use term::{Atom, IntoAtom, Pid, Term};
@@ -77,6 +79,37 @@ async fn a_connection_that_is_kept_is_made_again_when_it_has_ended_and_not_while
     me.send(Pid::new("slow@here".into_atom(), 1, 0, 77), Term::from(vec![0_u8; 1 << 20]));
     timeout(SOON, keeper.stop()).await?;
     ensure!(keeper.nodes(Nodes::Connected).is_empty(), "{:?}", keeper.nodes(Nodes::Connected));
+    Ok(())
+}
+
+/// What its processes send and watch then comes to nothing, as on a BEAM after `net_kernel:stop/0`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_has_stopped_makes_no_connection() -> Result<()> {
+    let memory = Memory::default();
+    let b = "b@here".into_atom();
+    let stops = builder("a@here")?.carrier(memory.clone()).build()?;
+    let stays = builder("b@here")?.carrier(memory.clone()).build()?;
+    stops.listen().await?;
+    stays.listen().await?;
+    let (mut me, there) = (stops.attach()?, stays.attach()?);
+    stops.try_connect(&b).await?;
+    let mut events = stays.events();
+    timeout(SOON, stops.stop()).await?;
+
+    me.send(there.pid(), Term::from(1));
+    let monitor = me.monitor(there.pid());
+    match timeout(SOON, me.receive::<Received>()).await? {
+        Ok(Received::Down { reference, reason, .. }) => {
+            ensure!(reference == monitor && reason.is_atom("noconnection"), "{reason}");
+        }
+        other => anyhow::bail!("{other:?}"),
+    }
+    let error = stops.try_connect(&b).await.err().context("it is connected")?;
+    ensure!(error.to_string().contains("stopped"), "{error}");
+    ensure!(matches!(stops.listen().await, Err(StartError::Stopped)), "it listens again");
+    let told = timeout(SOON, events.next()).await?;
+    ensure!(matches!(told, Some(NodeEvent::Down { .. })), "{told:?}");
+    ensure!(stays.nodes(Nodes::Connected).is_empty(), "{:?}", stays.nodes(Nodes::Connected));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use super::driver::{self, Refusal};
 use super::handshake::{Broken, Talk};
 use super::hub::Hub;
-use super::table::Task;
+use super::table::{Begun, Task};
 use crate::carrier::{Address, Route};
 use crate::name::{NameError, NameKind, NodeName};
 use crate::proto::handshake::Peer;
@@ -67,7 +67,7 @@ impl Given {
     /// Gives the connection its place in the node that has the name now.
     pub(crate) fn connect(self, hub: &Arc<Hub>) {
         let place = hub.table.begin(&self.peer.name, || hub.open(&self.peer.name));
-        let Task::Dial(attempt) = place.task else { return };
+        let Some(Begun { task: Task::Dial(attempt), .. }) = place else { return };
         match hub.claim(self.peer, self.address, false, Some(attempt)) {
             Ok(connection) => driver::begin(hub.clone(), connection, self.talk, None),
             // Nobody else has the table yet, so there is nobody to be told.

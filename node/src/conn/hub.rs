@@ -169,8 +169,9 @@ impl Hub {
         begun.carried
     }
 
-    /// Ends everything, in order, and waits until it has ended: a second or so at most.
+    /// Ends everything, in order and for good, and waits until it has ended: a second or so at most.
     pub(crate) async fn close_all(self: &Arc<Self>, reason: DownReason) {
+        self.table.close();
         let connections = self.table.connections();
         self.disconnect_all(&reason);
         for connection in connections {
@@ -205,14 +206,16 @@ impl Hub {
         if self.is_no_peer(node) {
             return Err(NoConnection);
         }
-        Ok(self.begun(node, self.table.send(node, signal, || self.open(node))))
+        let begun = self.table.send(node, signal, || self.open(node)).ok_or(NoConnection)?;
+        Ok(self.begun(node, begun))
     }
 
     fn begin(self: &Arc<Self>, node: &Atom) -> Result<mailbox::Connection, NoConnection> {
         if self.is_no_peer(node) {
             return Err(NoConnection);
         }
-        Ok(self.begun(node, self.table.begin(node, || self.open(node))))
+        let begun = self.table.begin(node, || self.open(node)).ok_or(NoConnection)?;
+        Ok(self.begun(node, begun))
     }
 
     /// Connects, unless there is a connection.
@@ -225,7 +228,9 @@ impl Hub {
             return failed("it is no node name, which has an @ in it");
         }
         for _ in 0..ATTEMPTS {
-            let begun = self.table.begin(node, || self.open(node));
+            let Some(begun) = self.table.begin(node, || self.open(node)) else {
+                return failed("this node has stopped");
+            };
             // Before the dial begins: it may fail at once, and nobody would know why.
             let outcome = self.table.outcome(node);
             self.begun(node, begun);

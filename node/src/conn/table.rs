@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use mailbox::{Nodes, Signal};
@@ -25,6 +25,8 @@ use crate::proto::handshake::acceptor::Decision;
 pub(crate) struct Table {
     own: Atom,
     slots: RwLock<HashMap<Atom, Slot>>,
+    /// No slot is filled any more. Changed with the slots in hand.
+    closed: AtomicBool,
     /// The connections that were the last to leave their places, while their ends are still to be told.
     leaving: Mutex<HashMap<Atom, Arc<Connection>>>,
     attempts: AtomicU64,
@@ -78,6 +80,8 @@ pub(crate) enum Unclaimed {
     GivenUp,
     #[error("the peer has this node's own name")]
     OwnName,
+    #[error("this node has stopped")]
+    Stopped,
 }
 
 /// The connection that a signal goes over, and what the caller has to see to.
@@ -101,6 +105,7 @@ impl Table {
         Self {
             own,
             slots: RwLock::default(),
+            closed: AtomicBool::new(false),
             leaving: Mutex::default(),
             attempts: AtomicU64::new(0),
             callers: Mutex::default(),
@@ -138,7 +143,17 @@ impl Table {
         }
     }
 
-    /// Queues `signal` for `node`, making a place for a connection if there is none.
+    /// From now on no connection is made, whoever asks for it or calls.
+    pub(crate) fn close(&self) {
+        let _slots = self.write();
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// Queues `signal` for `node`, making a place for a connection if there is none; `None` if none is made any more.
     ///
     /// `open` is asked for the runtime's handle of a new connection.
     pub(crate) fn send(
@@ -146,9 +161,9 @@ impl Table {
         node: &Atom,
         signal: Signal,
         open: impl FnOnce() -> mailbox::Connection,
-    ) -> Begun {
+    ) -> Option<Begun> {
         let mut slots = self.write();
-        match self.living(&mut slots, node) {
+        Some(match self.living(&mut slots, node) {
             Some(Slot::Up(connection)) => {
                 // One that ends between the two looks drops the signal, as a connection that ends does.
                 let _ = connection.send(signal);
@@ -166,6 +181,7 @@ impl Table {
                 };
                 Begun { carried, task }
             }
+            None if self.is_closed() => return None,
             None => {
                 let mut pending = Pending::new(self.next_attempt(), open());
                 let begun = pending.begun();
@@ -173,26 +189,31 @@ impl Table {
                 slots.insert(node.clone(), Slot::Pending(pending));
                 begun
             }
-        }
+        })
     }
 
-    /// The connection that a signal sent now would take.
-    pub(crate) fn begin(&self, node: &Atom, open: impl FnOnce() -> mailbox::Connection) -> Begun {
+    /// The connection that a signal sent now would take; `None` if there is none and none is made any more.
+    pub(crate) fn begin(
+        &self,
+        node: &Atom,
+        open: impl FnOnce() -> mailbox::Connection,
+    ) -> Option<Begun> {
         let mut slots = self.write();
-        match self.living(&mut slots, node) {
+        Some(match self.living(&mut slots, node) {
             Some(Slot::Up(connection)) => {
                 Begun { carried: connection.carried.clone(), task: Task::Nothing }
             }
             Some(Slot::Pending(pending)) => {
                 Begun { carried: pending.carried.clone(), task: Task::Nothing }
             }
+            None if self.is_closed() => return None,
             None => {
                 let pending = Pending::new(self.next_attempt(), open());
                 let begun = pending.begun();
                 slots.insert(node.clone(), Slot::Pending(pending));
                 begun
             }
-        }
+        })
     }
 
     /// Remembers the task that dials, so that it can be stopped; stops it at once if it is needed no longer.
@@ -315,6 +336,9 @@ impl Table {
             return Err(Unclaimed::OwnName);
         }
         let mut slots = self.write();
+        if self.is_closed() {
+            return Err(Unclaimed::Stopped);
+        }
         let place = self.living(&mut slots, &node);
         let (carried, waiting, outcome) = match (place, dialled) {
             // It was greeted long before we began to dial. Were it taken, and ours by the peer, each would end the other.
