@@ -10,7 +10,8 @@ mod beam;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use beam::Beam;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use term::serde::Raw;
 use term::{Encoded, Term, term};
 
@@ -247,4 +248,105 @@ fn raw_parts_spell_out_what_an_atom_cache_holds() {
     assert_eq!(ok.bytes(), [119, 2, b'o', b'k']);
     assert_eq!(pid.read::<term::Pid>().unwrap(), term::Pid::new("a@b".parse().unwrap(), 1, 2, 3));
     assert_eq!(pid.into_owned().decode().unwrap().kind_name(), "pid");
+}
+
+/// A struct as somebody writes it by hand: the names of its fields are known as text alone.
+#[derive(PartialEq, Debug)]
+struct ByHand {
+    width: i64,
+    height: i64,
+}
+
+impl<'de> Deserialize<'de> for ByHand {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        enum Field {
+            Width,
+            Height,
+        }
+        struct Names;
+        impl Visitor<'_> for Names {
+            type Value = Field;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("width or height")
+            }
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Field, E> {
+                match name {
+                    "width" => Ok(Field::Width),
+                    "height" => Ok(Field::Height),
+                    _ => Err(E::unknown_field(name, FIELDS)),
+                }
+            }
+        }
+        impl<'de> Deserialize<'de> for Field {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_identifier(Names)
+            }
+        }
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = ByHand;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a size")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<ByHand, A::Error> {
+                let mut size = ByHand { width: 0, height: 0 };
+                while let Some(field) = pairs.next_key()? {
+                    match field {
+                        Field::Width => size.width = pairs.next_value()?,
+                        Field::Height => size.height = pairs.next_value()?,
+                    }
+                }
+                Ok(size)
+            }
+        }
+        const FIELDS: &[&str] = &["width", "height", "depth"];
+        deserializer.deserialize_struct("ByHand", FIELDS, Pairs)
+    }
+}
+
+#[test]
+fn fields_are_found_by_every_name_they_have_in_any_order() {
+    #[derive(Deserialize, PartialEq, Debug)]
+    #[serde(deny_unknown_fields)]
+    struct Named {
+        #[serde(alias = "one", alias = "uno")]
+        first: i64,
+        #[serde(rename = "zwei")]
+        second: i64,
+        #[serde(default)]
+        third: Option<i64>,
+        größe: i64,
+    }
+    let maps = [
+        ("#{first => 1, zwei => 2, third => 3, 'größe' => 4}", Some(3)),
+        ("#{one => 1, zwei => 2, third => 3, 'größe' => 4}", Some(3)),
+        ("#{uno => 1, 'größe' => 4, zwei => 2}", None),
+        ("#{<<\"uno\">> => 1, <<\"größe\"/utf8>> => 4, zwei => 2, third => undefined}", None),
+    ];
+    for mut beam in Beam::all() {
+        for (map, third) in maps {
+            reads(&mut beam, Named { first: 1, second: 2, third, größe: 4 }, map);
+        }
+    }
+    for (map, expected) in [
+        (term!(#{first => 1, one => 1}), "key first is there twice"),
+        (term!(#{first => 1, second => 2}), "found second"),
+        (term!(#{first => 1, zwei => 2}), "größe"),
+    ] {
+        let error = refused::<Named>(&map);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn fields_of_a_type_that_knows_their_names_as_text_alone_are_found() {
+    for mut beam in Beam::all() {
+        for map in ["#{width => 2, height => 3}", "#{height => 3, <<\"width\">> => 2}"] {
+            reads(&mut beam, ByHand { width: 2, height: 3 }, map);
+        }
+    }
+    let in_order = Encoded::from_term(&term!(#{width => 2, height => 3}));
+    assert_eq!(in_order.deserialize::<ByHand>().unwrap(), ByHand { width: 2, height: 3 });
+    let error = refused::<ByHand>(&term!(#{width => 2, height => 3, depth => 4}));
+    assert!(error.contains("found depth"), "{error}");
 }

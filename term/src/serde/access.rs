@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use serde::de::value::BorrowedStrDeserializer;
+use serde::de::value::{BorrowedBytesDeserializer, BorrowedStrDeserializer};
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, Visitor};
 
 use super::de::{Deserializer, then};
@@ -229,6 +229,36 @@ impl<'a, 'de> Entries<'a, 'de> {
         }
     }
 
+    /// The name of the field that is likely, passed over, where it stands here: where the fields come in their order, the key is known to be
+    /// text.
+    #[inline(always)]
+    fn likely(&mut self) -> Option<&'static str> {
+        let name = *self.fields?.get(self.likely)?;
+        if let [SMALL_ATOM_UTF8_EXT, length, found @ ..] = self.deserializer.cursor.remaining()
+            && usize::from(*length) == name.len()
+            && begins_with(found, name.as_bytes())
+        {
+            self.deserializer.cursor.pass(2 + name.len());
+            self.likely += 1;
+            return Some(name);
+        }
+        None
+    }
+
+    /// A key that is none of those expected.
+    #[inline(always)]
+    fn other_key<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<K::Value, Error> {
+        if self.fields.is_some() {
+            // A key that cannot be a field's name is passed over like any other unknown one.
+            let cursor = &self.deserializer.cursor;
+            if !cursor.is_atom() && cursor.peek_tag() != Some(BINARY_EXT) {
+                self.deserializer.cursor.skip_term()?;
+                return seed.deserialize(BorrowedStrDeserializer::<Error>::new(""));
+            }
+        }
+        seed.deserialize(&mut *self.deserializer)
+    }
+
     /// Checks and passes over `__struct__` where a struct is wanted.
     fn pass_struct_name(&mut self) -> Result<(), Error> {
         if let Some(name) = self.expected
@@ -287,26 +317,10 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
         }
         self.left -= 1;
         self.key = self.deserializer.cursor.position();
-        if let Some(fields) = self.fields {
-            let rest = self.deserializer.cursor.remaining();
-            // Where the fields come in their order, the name is known to be text.
-            if let Some(name) = fields.get(self.likely)
-                && let [SMALL_ATOM_UTF8_EXT, length, found @ ..] = rest
-                && usize::from(*length) == name.len()
-                && begins_with(found, name.as_bytes())
-            {
-                self.deserializer.cursor.pass(2 + name.len());
-                self.likely += 1;
-                return seed.deserialize(BorrowedStrDeserializer::<Error>::new(name)).map(Some);
-            }
-            // A key that cannot be a field's name is passed over like any other unknown one.
-            let cursor = &self.deserializer.cursor;
-            if !cursor.is_atom() && cursor.peek_tag() != Some(BINARY_EXT) {
-                self.deserializer.cursor.skip_term()?;
-                return seed.deserialize(BorrowedStrDeserializer::<Error>::new("")).map(Some);
-            }
+        if let Some(name) = self.likely() {
+            return seed.deserialize(BorrowedStrDeserializer::<Error>::new(name)).map(Some);
         }
-        seed.deserialize(&mut *self.deserializer).map(Some)
+        self.other_key(seed).map(Some)
     }
 
     #[inline(always)]
@@ -319,6 +333,19 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
 
     #[inline(always)]
     fn next_key<K: Deserialize<'de>>(&mut self) -> Result<Option<K>, Error> {
+        // A field of a derived type is an enum of one byte. It is found sooner by bytes than by text: the compiler makes a tree of the
+        // former, and compares with the latter one after the other. Who knows no bytes is asked again.
+        if size_of::<K>() == 1 && self.expected.is_none() && self.left > 0 {
+            self.left -= 1;
+            self.key = self.deserializer.cursor.position();
+            let Some(name) = self.likely() else { return self.other_key(PhantomData).map(Some) };
+            if let Ok(key) =
+                K::deserialize(BorrowedBytesDeserializer::<Unknown>::new(name.as_bytes()))
+            {
+                return Ok(Some(key));
+            }
+            return K::deserialize(BorrowedStrDeserializer::<Error>::new(name)).map(Some);
+        }
         self.next_key_seed(PhantomData)
     }
 
@@ -329,6 +356,24 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
 
     fn size_hint(&self) -> Option<usize> {
         Some(self.left)
+    }
+}
+
+/// A name that a type does not know as bytes. Nothing is said of it, as the type is asked again.
+#[derive(Debug)]
+struct Unknown;
+
+impl std::fmt::Display for Unknown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("unknown as bytes")
+    }
+}
+
+impl std::error::Error for Unknown {}
+
+impl de::Error for Unknown {
+    fn custom<T: std::fmt::Display>(_: T) -> Self {
+        Self
     }
 }
 
