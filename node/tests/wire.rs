@@ -153,7 +153,7 @@ impl Link {
         loop {
             let frame = next(&mut self.socket, &mut self.deframer);
             if let Some(Message { payload: Some(payload), .. }) =
-                self.receiver.receive(&frame).unwrap()
+                self.receiver.receive(frame).unwrap()
             {
                 let term = payload.decode().unwrap();
                 let mirrored =

@@ -36,7 +36,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut sender = Sender::new(Flags::offered());
     while let Ok(Some(frame)) = deframer.next_frame() {
         let Frame::Message(frame) = frame else { continue };
-        let Ok(message) = receiver.receive(&frame) else { return };
+        let Ok(message) = receiver.receive(frame.clone()) else { return };
         assert!(receiver.held() <= bytes.len());
         let Some(message) = message else { continue };
         if let Some(payload) = message.payload {

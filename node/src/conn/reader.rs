@@ -115,7 +115,7 @@ impl Reader<'_> {
         let is_crowded = self.connection.is_crowded();
         while let Some(frame) = self.deframer.next_frame()? {
             let Frame::Message(frame) = frame else { continue };
-            let received = match self.receiver.receive(&frame) {
+            let received = match self.receiver.receive(frame) {
                 // Known, and without a meaning to anybody any more: no reason to cut off whoever still sends it.
                 Err(ReceiveError::Control(obsolete @ ControlError::Obsolete { .. })) => {
                     tracing::warn!(target: "cnode::conn", peer = %self.connection.node, "refused: {obsolete}");

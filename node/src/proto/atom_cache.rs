@@ -117,6 +117,8 @@ pub struct Outbound {
     header: Vec<HeaderAtom>,
     /// The slots taken for the message under way, in this order, and what stood in them.
     displaced: Vec<(u16, Option<Cached>)>,
+    /// Counts the changes of slots.
+    state: u64,
 }
 
 /// An atom in a slot of ours.
@@ -156,7 +158,30 @@ impl Outbound {
             atoms: Vec::new(),
             header: Vec::new(),
             displaced: Vec::new(),
+            state: 0,
         }
+    }
+
+    /// As long as this is the same, so is every slot.
+    pub(super) fn state(&self) -> u64 {
+        self.state
+    }
+
+    /// Refers to these atoms, in these positions, as the header of a message did when the cache was in this `state`; whether it is
+    /// still. Nothing may have been chosen since [`Outbound::begin`].
+    pub(super) fn refer_again(&mut self, atoms: &[HeaderAtom], state: u64) -> bool {
+        if self.state != state || !self.header.is_empty() {
+            return false;
+        }
+        for (position, atom) in (0..UNUSED).zip(atoms) {
+            if let Some(number) = self.index.get(usize::from(atom.slot))
+                && let Some(cached) = self.atoms.get_mut(number)
+            {
+                cached.position = position;
+            }
+            self.header.push(HeaderAtom { slot: atom.slot, new: false });
+        }
+        true
     }
 
     /// Begins a message. What was chosen for the one before stays in the cache.
@@ -179,6 +204,7 @@ impl Outbound {
     /// expected to know its atoms.
     pub fn abandon(&mut self) {
         self.begin_header();
+        self.state += 1;
         for (slot, before) in std::mem::take(&mut self.displaced).into_iter().rev() {
             let slot = usize::from(slot);
             match (before, self.index.get(slot)) {
@@ -237,6 +263,7 @@ impl Outbound {
     }
 
     fn put(&mut self, slot: u16, cached: Cached) {
+        self.state += 1;
         let number = self.index.get(usize::from(slot));
         let before = match number.and_then(|number| self.atoms.get_mut(number)) {
             Some(place) => Some(std::mem::replace(place, cached)),

@@ -6,7 +6,7 @@
 //! arrive, so that it too is handed out without being copied, and no length that a peer announces costs memory.
 
 use bytes::buf::Limit;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
 use super::spare::Spares;
@@ -233,7 +233,7 @@ impl Deframer {
             }
             return Ok(None);
         }
-        let mut frame = self.buffer.split_to(whole);
+        self.buffer.advance(self.prefix.size());
         if length == 0 {
             if self.prefix == Prefix::Four && self.buffer.is_empty() {
                 // Ticks come when there is nothing else: no need of a large buffer, nor of the one that is there.
@@ -244,7 +244,7 @@ impl Deframer {
             }
             return Ok(Some(Frame::Tick));
         }
-        Ok(Some(Frame::Message(frame.split_off(self.prefix.size()).freeze())))
+        Ok(Some(Frame::Message(self.buffer.split_to(length).freeze())))
     }
 
     /// Whether buffers of earlier frames are kept for later ones.

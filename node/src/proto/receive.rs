@@ -3,7 +3,7 @@
 //! [`Receiver`] owns what the peer's frames build on each other with: its atom cache and its messages under way. It stands
 //! for one connection and goes with it.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use term::{Cursor, Encoded};
 use thiserror::Error;
 
@@ -81,15 +81,16 @@ impl Receiver {
     /// # Errors
     /// When the frame breaks the protocol. The connection is to be closed, and this value not used any more; only after
     /// [`ControlError::Obsolete`] it is as good as before.
-    pub fn receive(&mut self, frame: &Bytes) -> Result<Option<Message>, ReceiveError> {
+    pub fn receive(&mut self, mut frame: Bytes) -> Result<Option<Message>, ReceiveError> {
         match &mut self.form {
             Form::PassThrough => pass_through(frame).map(Some),
             Form::Headers { fragments, cache, reassembly } => {
-                let (header, length) = dist_header::read(frame, cache)?;
+                let (header, length) = dist_header::read(&frame, cache)?;
                 if !*fragments && !matches!(header, Header::Whole { .. }) {
                     return Err(ReceiveError::NoFragments);
                 }
-                with_header(frame, header, length, reassembly)
+                frame.advance(length);
+                with_header(frame, header, reassembly)
             }
         }
     }
@@ -124,7 +125,7 @@ impl Receiver {
     }
 }
 
-fn pass_through(frame: &Bytes) -> Result<Message, ReceiveError> {
+fn pass_through(mut frame: Bytes) -> Result<Message, ReceiveError> {
     let Some(body) = frame.strip_prefix(&[PASS_THROUGH, VERSION_MAGIC]) else {
         return Err(ReceiveError::NotPassThrough);
     };
@@ -138,19 +139,19 @@ fn pass_through(frame: &Bytes) -> Result<Message, ReceiveError> {
     match frame.get(at..) {
         // Both terms have a version of their own.
         Some([VERSION_MAGIC, _, ..]) => {
-            Ok(Message { control, payload: Some(Encoded::new(frame.slice(at + 1..), None)) })
+            frame.advance(at + 1);
+            Ok(Message { control, payload: Some(Encoded::new(frame, None)) })
         }
         _ => Err(ReceiveError::NoPayload(operation.name)),
     }
 }
 
+/// `rest` is what stands behind the header.
 fn with_header(
-    frame: &Bytes,
+    mut rest: Bytes,
     header: Header,
-    length: usize,
     reassembly: &mut Reassembly,
 ) -> Result<Option<Message>, ReceiveError> {
-    let rest = frame.slice(length..);
     let (atoms, first) = match header {
         Header::Continuation { sequence, fragment } => {
             return whole(reassembly.continuation(sequence, fragment, &rest)?);
@@ -167,12 +168,12 @@ fn with_header(
         (Err(error), _) => return Err(error.into()),
     };
     let read = if control.is_some() { cursor.position() } else { 0 };
-    let payload = rest.slice(read..);
+    rest.advance(read);
     match first {
         Some((sequence, fragments)) => {
-            whole(reassembly.first(sequence, fragments, control, atoms, payload)?)
+            whole(reassembly.first(sequence, fragments, control, atoms, rest)?)
         }
-        None => whole(Some((control, Encoded::new(payload, atoms)))),
+        None => whole(Some((control, Encoded::new(rest, atoms)))),
     }
 }
 

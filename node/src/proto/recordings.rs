@@ -36,8 +36,10 @@ fn frames(recording: &[u8]) -> Vec<Bytes> {
 
 pub(crate) fn messages(recording: &[u8], flags: Flags) -> Vec<Message> {
     let mut receiver = Receiver::new(flags, Bounds::default());
-    let messages =
-        frames(recording).iter().filter_map(|frame| receiver.receive(frame).unwrap()).collect();
+    let messages = frames(recording)
+        .iter()
+        .filter_map(|frame| receiver.receive(frame.clone()).unwrap())
+        .collect();
     assert_eq!(receiver.held(), 0);
     messages
 }
@@ -79,7 +81,7 @@ fn control_messages_of_live_nodes_are_written_as_they_were_read() {
     for recording in PASS_THROUGH.iter().chain(&NO_ALTACT).chain(&OLD_FORMS) {
         let mut receiver = Receiver::new(flags_without(HEADERLESS), Bounds::default());
         for frame in frames(recording) {
-            let message = receiver.receive(&frame).unwrap().unwrap();
+            let message = receiver.receive(frame.clone()).unwrap().unwrap();
             let mut written = vec![112, 131];
             message.control.encode(&mut written);
             if let Some(payload) = &message.payload {
@@ -238,14 +240,20 @@ fn a_message_in_three_fragments_comes_out_whole() {
 #[test]
 fn a_form_that_was_not_agreed_on_ends_the_connection() {
     let all = frames(HEADERS[0]);
-    assert!(Receiver::new(flags_without(HEADERLESS), Bounds::default()).receive(&all[0]).is_err());
+    assert!(
+        Receiver::new(flags_without(HEADERLESS), Bounds::default())
+            .receive(all[0].clone())
+            .is_err()
+    );
     let all = frames(PASS_THROUGH[0]);
     assert!(
-        Receiver::new(flags_without(Flags::empty()), Bounds::default()).receive(&all[0]).is_err()
+        Receiver::new(flags_without(Flags::empty()), Bounds::default())
+            .receive(all[0].clone())
+            .is_err()
     );
     let mut receiver = Receiver::new(flags_without(Flags::FRAGMENTS), Bounds::default());
     assert!(
-        frames(HEADERS[2]).iter().any(|frame| receiver.receive(frame).is_err()),
+        frames(HEADERS[2]).iter().any(|frame| receiver.receive(frame.clone()).is_err()),
         "fragments went through"
     );
 }
@@ -255,7 +263,7 @@ fn every_cut_of_a_live_frame_is_refused_or_lacks_its_payload_only() {
     for frame in frames(HEADERS[2]).iter().filter(|frame| frame.len() < 400) {
         for cut in 0..frame.len() {
             let mut receiver = Receiver::new(flags_without(Flags::empty()), Bounds::default());
-            if let Ok(Some(message)) = receiver.receive(&frame.slice(..cut)) {
+            if let Ok(Some(message)) = receiver.receive(frame.slice(..cut)) {
                 // The control message was whole; its payload tells its receiver that it is not.
                 if let Some(payload) = message.payload {
                     assert!(payload.decode().is_err());
@@ -287,7 +295,7 @@ proptest! {
             at = end;
             while let Some(frame) = deframer.next_frame().unwrap() {
                 let Frame::Message(frame) = frame else { continue };
-                received.extend(receiver.receive(&frame).unwrap());
+                received.extend(receiver.receive(frame.clone()).unwrap());
             }
         }
         prop_assert_eq!(received, messages(recording, flags));
@@ -313,7 +321,7 @@ proptest! {
         let mut receiver = Receiver::new(flags, Bounds::for_message(1 << 18));
         while let Ok(Some(frame)) = deframer.next_frame() {
             let Frame::Message(frame) = frame else { continue };
-            match receiver.receive(&frame) {
+            match receiver.receive(frame.clone()) {
                 Ok(Some(Message { payload: Some(payload), .. })) => drop(payload.decode()),
                 Ok(_) => {}
                 Err(_) => break,

@@ -60,6 +60,7 @@ mod raw;
 mod ser;
 mod wrap;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -79,6 +80,14 @@ use crate::error::DecodeErrorKind;
 use crate::limits::Limits;
 use crate::tag::VERSION_MAGIC;
 use crate::term::Term;
+
+/// What a thread keeps to write values into; larger ones get memory of their own. As for decoding.
+const LARGEST_SCRATCH: usize = 4096;
+
+thread_local! {
+    /// Taken, not borrowed: a value may encode others while it is written.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A value from its `term_to_binary/1` form (131 first). Bytes after the term are not looked at, as `binary_to_term/1` does not.
 /// Borrowed types (`&str`, `&[u8]`) point into `bytes`.
@@ -148,9 +157,16 @@ pub fn encode_into<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Resul
 /// # Errors
 /// As [`to_bytes`].
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Encoded, EncodeError> {
-    let mut out = Vec::new();
-    encode_into(value, &mut out)?;
-    Ok(Encoded::new(out.into(), None))
+    // Most messages are small: written where there is room already, and copied once to where they stay.
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let outcome = encode_into(value, &mut scratch);
+    if scratch.capacity() > LARGEST_SCRATCH {
+        return outcome.map(|()| Encoded::new(scratch.into(), None));
+    }
+    let bytes = Bytes::copy_from_slice(&scratch);
+    SCRATCH.set(scratch);
+    outcome.map(|()| Encoded::new(bytes, None))
 }
 
 /// A value as a [`Term`].

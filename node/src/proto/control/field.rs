@@ -56,7 +56,12 @@ pub struct Unused;
 
 impl Field for Unused {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, FieldError> {
-        cursor.skip_term()?;
+        // An atom since time immemorial.
+        if cursor.is_atom() {
+            cursor.atom_ref()?;
+        } else {
+            cursor.skip_term()?;
+        }
         Ok(Self)
     }
 

@@ -7,6 +7,7 @@
 //! peer's cache follows ours; and that nothing more of a process is written while fragments of it are, as order
 //! holds between two processes.
 
+mod again;
 mod parts;
 
 #[cfg(test)]
@@ -24,6 +25,7 @@ use super::dist_header::{self, VERSION_MAGIC};
 use super::flags::Flags;
 use super::fragment::FRAGMENT_SIZE;
 use super::receive::PASS_THROUGH;
+use again::Again;
 use parts::Parts;
 
 /// Binaries of this size and more are passed on by reference: below it, copying costs less than another piece to write.
@@ -68,7 +70,7 @@ pub struct Sender {
     fragment: usize,
     /// Bytes of the longest message that goes in one piece all the same.
     whole: usize,
-    control: Vec<u8>,
+    control: Again,
     parts: Parts,
 }
 
@@ -88,7 +90,7 @@ impl Sender {
         } else {
             Form::PassThrough
         };
-        let (control, parts) = (Vec::new(), Parts::default());
+        let (control, parts) = (Again::default(), Parts::default());
         Self { form, sequence: 0, fragment: FRAGMENT_SIZE, whole: 0, control, parts }
     }
 
@@ -114,17 +116,16 @@ impl Sender {
         content: Option<Content>,
         out: &mut impl Output,
     ) -> Result<Option<Fragments>, SendError> {
-        self.control.clear();
-        control.encode(&mut self.control);
         self.parts.clear();
         let done = match &mut self.form {
             Form::PassThrough => {
-                pass_through(&self.control, content, &mut self.parts, out).map(|()| None)
+                pass_through(control, content, &mut self.parts, out).map(|()| None)
             }
             Form::Headers { cache, fragments } => {
                 let cache = cache.as_deref_mut();
                 let cut = fragments.then_some((&mut self.sequence, self.fragment, self.whole));
-                with_header(&self.control, content, cache, cut, &mut self.parts, out)
+                let parts = &mut self.parts;
+                with_header(control, &mut self.control, content, cache, cut, parts, out)
             }
         };
         self.parts.give_back();
@@ -133,13 +134,13 @@ impl Sender {
 }
 
 fn pass_through(
-    control: &[u8],
+    control: &Control,
     content: Option<Content>,
     parts: &mut Parts,
     out: &mut impl Output,
 ) -> Result<(), SendError> {
     parts.buffer.extend_from_slice(&[PASS_THROUGH, VERSION_MAGIC]);
-    parts.buffer.extend_from_slice(control);
+    control.encode(&mut parts.buffer);
     if let Some(content) = content {
         parts.buffer.push(VERSION_MAGIC);
         parts.put(content, None)?;
@@ -150,7 +151,8 @@ fn pass_through(
 }
 
 fn with_header(
-    control: &[u8],
+    control: &Control,
+    again: &mut Again,
     content: Option<Content>,
     mut cache: Option<&mut Outbound>,
     cut: Option<(&mut u64, usize, usize)>,
@@ -160,13 +162,14 @@ fn with_header(
     if let Some(cache) = &mut cache {
         cache.begin();
     }
-    let body = parts.body(control, content, cache.as_deref_mut()).and_then(|control_length| {
-        // Without fragments a message has to fit a frame, its header (255 new atoms at most) included.
-        if cut.is_none() {
-            frame_length(parts.len().saturating_add(1 << 19))?;
-        }
-        Ok(control_length)
-    });
+    let body =
+        parts.body(control, again, content, cache.as_deref_mut()).and_then(|control_length| {
+            // Without fragments a message has to fit a frame, its header (255 new atoms at most) included.
+            if cut.is_none() {
+                frame_length(parts.len().saturating_add(1 << 19))?;
+            }
+            Ok(control_length)
+        });
     let control_length = match body {
         Ok(length) => length,
         Err(error) => {

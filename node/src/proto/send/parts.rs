@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use term::{Cursor, DecodeError, Encoded};
 
+use super::again::Again;
 use super::{Content, Output, SHARED, SendError};
 use crate::proto::atom_cache::Outbound;
+use crate::proto::control::Control;
 use crate::proto::rewrite::rewrite;
 
 /// How many parts of a payload are looked at for a large binary among them. Messages have theirs near the start, and
@@ -52,15 +54,14 @@ impl Parts {
     /// Control message and payload; gives the length of the first.
     pub(super) fn body(
         &mut self,
-        control: &[u8],
+        control: &Control,
+        again: &mut Again,
         content: Option<Content>,
         mut cache: Option<&mut Outbound>,
     ) -> Result<usize, SendError> {
         match &mut cache {
-            Some(cache) => {
-                rewrite(control, &[], cache, &mut self.buffer)?;
-            }
-            None => self.buffer.extend_from_slice(control),
+            Some(cache) => again.write(control, cache, &mut self.buffer)?,
+            None => control.encode(&mut self.buffer),
         }
         let control_length = self.buffer.len();
         if let Some(content) = content {

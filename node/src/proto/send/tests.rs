@@ -39,7 +39,7 @@ fn receive(flags: Flags, wire: &[u8]) -> Vec<Message> {
     let mut messages = Vec::new();
     while let Some(frame) = deframer.next_frame().unwrap() {
         let Frame::Message(frame) = frame else { continue };
-        messages.extend(receiver.receive(&frame).unwrap());
+        messages.extend(receiver.receive(frame).unwrap());
     }
     assert_eq!((deframer.pending(), receiver.held()), (0, 0));
     messages
@@ -97,6 +97,61 @@ fn a_message_up_to_the_size_for_whole_ones_is_one_frame_and_a_longer_one_is_cut_
         .map(|message| message.payload.as_ref().unwrap().decode().unwrap())
         .collect();
     assert_eq!(got, [short, long]);
+}
+
+/// Streams of one process or of several by turns, from nodes and to names that meet in the cache with what messages hold.
+fn any_control() -> impl Strategy<Value = Control> {
+    let pid = |node: u32| Pid::new(Atom::new(format!("node{node}@h")).unwrap(), 7, 0, 1);
+    prop_oneof![
+        4 => Just(control(1)),
+        2 => (1..3u32).prop_map(control),
+        1 => (0..4_000u32, 0..4_000u32)
+            .prop_map(move |(from, to)| Control::SendSender { from: pid(from), to: pid(to) }),
+        1 => (0..3u32).prop_map(move |from| Control::RegSend {
+            from: pid(from),
+            unused: crate::proto::control::Unused,
+            to: Atom::new(format!("name_{from}")).unwrap(),
+        }),
+        1 => Just(Control::Link { from: pid(1), to: pid(2) }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_control_message_that_comes_again_is_the_same_to_its_receiver_whatever_else_is_in_the_cache(
+        messages in proptest::collection::vec(
+            (any_control(), 1..30usize, proptest::collection::vec(0..6_000u32, 0..60), 0..20u8),
+            1..60,
+        ),
+    ) {
+        let mut sender = Sender::new(Flags::offered());
+        let (mut wire, mut expected) = (Wire::default(), Vec::new());
+        for (control, times, atoms, bad) in messages {
+            let atoms: Vec<Term> =
+                atoms.iter().map(|i| Term::from(Atom::new(format!("atom_{i}")).unwrap())).collect();
+            for time in 0..times {
+                let payload = Term::from(atoms.get(time.min(atoms.len())..).unwrap_or_default().to_vec());
+                let mut encoded = Encoded::from_term(&payload).bytes().to_vec();
+                if bad == 0 {
+                    // Its atoms have been chosen when it turns out to be no term: all that is taken back.
+                    encoded.push(0);
+                }
+                let content = control.operation().payload.then(|| Content::Encoded(Encoded::new(encoded.into(), None)));
+                let sent = sender.put(&control, content, &mut wire);
+                if bad == 0 && control.operation().payload {
+                    prop_assert!(sent.is_err());
+                } else {
+                    prop_assert!(sent.unwrap().is_none());
+                    expected.push((control.clone(), control.operation().payload.then_some(payload)));
+                }
+            }
+        }
+        let got: Vec<(Control, Option<Term>)> = receive(Flags::offered(), &wire.bytes)
+            .into_iter()
+            .map(|message| (message.control, message.payload.map(|payload| payload.decode().unwrap())))
+            .collect();
+        prop_assert_eq!(got, expected);
+    }
 }
 
 proptest! {
