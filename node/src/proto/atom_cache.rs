@@ -125,8 +125,7 @@ pub struct Outbound {
 #[derive(Debug, Clone, PartialEq)]
 struct Cached {
     atom: Atom,
-    /// Part of its hash: names are compared only where it agrees.
-    tag: u32,
+    digest: Digest,
     /// Its position in the header under way, or [`UNUSED`].
     position: u8,
 }
@@ -230,13 +229,13 @@ impl Outbound {
 
     /// The same for the bytes of an atom's name; `None` if they cannot be one.
     pub(super) fn choose_name(&mut self, name: &[u8]) -> Option<AtomForm> {
-        let hash = hash(name);
-        let candidates = candidates(hash);
+        let digest = Digest::of(name);
+        let candidates = digest.candidates();
         for slot in candidates {
             if let Some(number) = self.index.get(usize::from(slot))
                 && let Some(cached) = self.atoms.get_mut(number)
-                && cached.tag == tag(hash)
-                && cached.atom.as_str().as_bytes() == name
+                && cached.digest == digest
+                && (digest.is_all() || cached.atom.as_str().as_bytes() == name)
             {
                 if cached.position != UNUSED {
                     return Some(AtomForm::CacheRef(cached.position));
@@ -256,7 +255,7 @@ impl Outbound {
             candidates.into_iter().find(unused)
         };
         let Some(slot) = free.or_else(taken) else { return Some(AtomForm::Spelled) };
-        let mut cached = Cached { atom, tag: tag(hash), position: UNUSED };
+        let mut cached = Cached { atom, digest, position: UNUSED };
         let form = refer(&mut self.header, &mut cached, slot, true);
         self.put(slot, cached);
         Some(form)
@@ -306,37 +305,47 @@ fn refer(header: &mut Vec<HeaderAtom>, cached: &mut Cached, slot: u16, new: bool
     }
 }
 
-/// Eight bytes of a name at a time, the last ones once more where they do not fill eight.
-fn hash(name: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| {
-        let product = u128::from(hash ^ word) * u128::from(FACTOR);
-        (product as u64) ^ (product >> 64) as u64
-    };
-    let mut hash = FACTOR ^ name.len() as u64;
-    if let Some(last) = name.last_chunk::<8>() {
-        for chunk in name.chunks_exact(8) {
-            hash = mix(hash, chunk.first_chunk().map_or(0, |word| u64::from_le_bytes(*word)));
-        }
-        mix(hash, u64::from_le_bytes(*last))
-    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-        mix(
-            hash,
-            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last)),
-        )
-    } else {
-        mix(hash, name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+/// What is looked at before a name itself: its length, and two words that hold all of it where it is short, as nearly all are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Digest {
+    length: usize,
+    words: [u64; 2],
+}
+
+impl Digest {
+    fn of(name: &[u8]) -> Self {
+        let words = if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            let (mut first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+            for chunk in name.get(8..name.len() - 8).unwrap_or_default().chunks(8) {
+                let word = chunk.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+                first = mix(first, word);
+            }
+            [first, last]
+        } else if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+            [u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last))]
+        } else {
+            [name.iter().fold(0, |word, &byte| word << 8 | u64::from(byte)), 0]
+        };
+        Self { length: name.len(), words }
+    }
+
+    /// Whether no other name has the same.
+    fn is_all(&self) -> bool {
+        self.length <= 16
+    }
+
+    /// The two slots that an atom may have: 11 bits of a hash each.
+    fn candidates(&self) -> [u16; 2] {
+        let [first, last] = self.words;
+        let hash = mix(mix(first, self.length as u64), last);
+        [(hash % SLOTS as u64) as u16, (hash / SLOTS as u64 % SLOTS as u64) as u16]
     }
 }
 
-/// The two slots that an atom may have: 11 bits of its hash each.
-fn candidates(hash: u64) -> [u16; 2] {
-    [(hash % SLOTS as u64) as u16, (hash / SLOTS as u64 % SLOTS as u64) as u16]
-}
-
-/// The part of a hash that slots do not come from.
-fn tag(hash: u64) -> u32 {
-    (hash >> 32) as u32
+fn mix(hash: u64, word: u64) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let product = u128::from(hash ^ FACTOR ^ word) * u128::from(FACTOR);
+    (product as u64) ^ (product >> 64) as u64
 }
 
 #[cfg(test)]
