@@ -127,6 +127,8 @@ async fn blocking(node: &Node, nodes: [&Atom; 3]) -> Result<()> {
     let beam = nodes[0].clone();
     let thread = node.spawn_thread("blocking", move |mut process: Process| {
         let outcome = calls(&mut process, &nodes).and_then(|()| {
+            // Before anybody is told to send an exit signal.
+            process.trap_exit(true);
             let _ = waits.send(());
             through_a_channel(&mut process)
         });
@@ -172,7 +174,6 @@ fn calls(process: &mut Process, nodes: &[Atom; 3]) -> Result<()> {
 
 /// A message and an exit signal of a BEAM come out of it in their order.
 fn through_a_channel(process: &mut Process) -> Result<()> {
-    process.trap_exit(true);
     let channel = process.channel().cloned().context("a thread without a channel")?;
     let mut came: Vec<Term> = Vec::new();
     while came.len() < 2 {
