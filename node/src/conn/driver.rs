@@ -209,15 +209,18 @@ async fn call(
         return Err(Refusal::NotAllowed);
     }
     // A caller that proves itself takes the place of this attempt, and ends this task; one that does not is not waited for long.
-    let in_turn = timeout(FIRST_COMER, hub.table.call_in_turn(node, attempt)).await;
-    if !in_turn.unwrap_or_else(|_| hub.table.call_now(node, attempt)) {
-        return Err(Unclaimed::GivenUp.into());
-    }
+    let _ = timeout(FIRST_COMER, hub.table.door_is_free(node)).await;
     let Route { carrier, address } = hub.locate(node).await?;
     let channel = match carrier.connect(node.as_str(), &address).await {
         Ok(channel) => channel,
         Err(source) => return Err(Refusal::Unreachable { address, source }),
     };
+    // One may have come meanwhile. From our turn on ours may be the one that counts, and the peer, whose own we refuse for it, waits
+    // for it only shortly: so nothing that takes its time lies between the two and our name.
+    let in_turn = timeout(FIRST_COMER, hub.table.call_in_turn(node, attempt)).await;
+    if !in_turn.unwrap_or_else(|_| hub.table.call_now(node, attempt)) {
+        return Err(Unclaimed::GivenUp.into());
+    }
     let mut talk = Talk::new(channel, carrier.handshake_prefix());
     let cookie = hub.cookie_for(node);
     let still_wanted = || hub.table.is_pending(node, attempt);

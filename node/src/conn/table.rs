@@ -54,7 +54,7 @@ struct Pending {
     /// Bytes of the largest of them.
     largest: usize,
     dial: Option<AbortHandle>,
-    /// Our call has begun: until then a call of the peer's own is no simultaneous one.
+    /// Our name is on its way: until then a call of the peer's own is no simultaneous one.
     called: bool,
     /// The peer refused ours because it is dialling us: it must not be refused in turn.
     yielded: bool,
@@ -272,6 +272,17 @@ impl Table {
     fn mark(&self, peer: &Atom) -> AtTheDoor<'_> {
         *self.callers().entry(peer.clone()).or_default() += 1;
         AtTheDoor { table: self, name: peer.clone() }
+    }
+
+    /// Waits until nobody is at the door who says it is `node`.
+    pub(crate) async fn door_is_free(&self, node: &Atom) {
+        loop {
+            let gone = self.caller_gone.notified();
+            if !self.callers().contains_key(node) {
+                return;
+            }
+            gone.await;
+        }
     }
 
     /// Waits until nobody is at the door who says it is `node`, and begins our call in that moment; whether it is still wanted. OTP
