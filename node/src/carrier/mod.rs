@@ -22,6 +22,8 @@ pub mod tcp;
 pub mod tls;
 
 mod choice;
+#[cfg(target_os = "linux")]
+mod low_water;
 
 use std::fmt;
 use std::future::Future;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::carrier::Address;
 use crate::proto::fragment::FRAGMENT_SIZE;
 
-/// Least bytes of fragments taken into one write; together with the kernel's 128 KiB of unsent data (`TCP_NOTSENT_LOWAT`)
-/// it is what a small signal may have to wait for.
+/// Least bytes of fragments taken into one write; together with the kernel's unsent data (`TCP_NOTSENT_LOWAT`, 128 KiB where
+/// the channel is no faster) it is what a small signal may have to wait for.
 pub(super) const FRAGMENTS_A_WRITE: usize = 128 * 1024;
 
 /// How long a small signal may have to wait for a fragment of somebody else's. A channel that takes more than erts' 64 KiB
