@@ -11,7 +11,7 @@ use term::{Atom, Pid, Term, TermRef, order, term};
 
 use super::known;
 use super::names::{Change, Name};
-use super::{SERVER, Server, VERSION, cast};
+use super::{SERVER, Server, VERSION, cast, is_connected};
 
 /// From this version on, nodes tell each other which meeting they are in (`init_connect_ack`) and call one off
 /// (`cancel_connect`), so that two lockers never wait for each other's in meetings that are not the same.
@@ -139,6 +139,10 @@ impl Server {
         tag: Term,
         locker: Pid,
     ) {
+        // Over its own connection: there are as many meetings as nodes, whatever names a peer thinks of.
+        if !is_connected(process, node) {
+            return;
+        }
         self.meet(process, node);
         let Some(session) = self.sessions.get(node) else { return };
         let is_first = session.theirs.is_none() && !session.in_doubt;

@@ -35,6 +35,10 @@ fn cast(message: Term) -> Term {
     Term::from((Atom::from_static("$gen_cast"), message))
 }
 
+fn is_connected(process: &Process, node: &Atom) -> bool {
+    process.runtime().nodes(Nodes::Connected).contains(node)
+}
+
 /// Before the connections of a node that stops end one after the other: the losses are none to tell of.
 pub(crate) fn prepare_shutdown(runtime: &Runtime) {
     runtime.send_payload(SERVER, Payload::from(term!({prepare_shutdown, 'nobody, 'nothing})));
@@ -242,7 +246,8 @@ impl Server {
                 if self.known.contains(&node) {
                     self.forget(process, &node);
                 }
-                if !self.synced.contains(&node) {
+                // Over its own connection, or it is nobody's word.
+                if is_connected(process, &node) && !self.synced.contains(&node) {
                     self.synced.push(node);
                 }
             }
@@ -259,7 +264,7 @@ impl Server {
             }
             if !self.known.contains(&node) {
                 self.forget(process, &node);
-                self.losses.is_known(process, &node);
+                self.losses.joins(process, &node);
                 self.try_to_reach(process, node.clone());
             }
             self.known.insert(node, version);
@@ -267,7 +272,7 @@ impl Server {
     }
 
     fn try_to_reach(&self, process: &Process, node: Atom) {
-        let server = process.pid().clone();
+        let server = process.pid();
         process.spawn(move |process| async move {
             let _ = process.runtime().connect(&node).await;
             process.send(server, term!({tried, node}));
@@ -280,7 +285,7 @@ impl Server {
         if !self.known.contains(node) {
             return;
         }
-        if process.runtime().nodes(Nodes::Connected).contains(node) {
+        if is_connected(process, node) {
             self.send(process, node, cast(term!({in_sync, &self.node, true})));
         } else {
             self.node_down(process, node);

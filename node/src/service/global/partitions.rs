@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use mailbox::{Nodes, Process};
+use mailbox::Process;
 use num_bigint::BigInt;
 use term::{Atom, Term, term};
 
-use super::{SERVER, Server};
+use super::{SERVER, Server, is_connected};
 
 /// Losses that are remembered, to tell each on only once. Beyond that all are forgotten: some are told twice then, and do nothing
 /// the second time.
@@ -38,9 +38,17 @@ impl Losses {
         self.prevents_overlap = false;
     }
 
+    /// We part with it. Who is forgotten when they are too many is told of as lost, or stays a stranger, as at a BEAM.
+    fn part(&mut self, node: &Atom) {
+        if self.parting.len() >= REMEMBERED {
+            self.parting.clear();
+        }
+        self.parting.insert(node.clone());
+    }
+
     /// A node is of our partition anew: if we parted with it, that is over, unless its connection has still to end.
-    pub(super) fn is_known(&mut self, process: &Process, node: &Atom) {
-        if !process.runtime().nodes(Nodes::Connected).contains(node) {
+    pub(super) fn joins(&mut self, process: &Process, node: &Atom) {
+        if !is_connected(process, node) {
             self.parting.remove(node);
         }
     }
@@ -108,7 +116,7 @@ impl Server {
             "asked to part with this node, to prevent overlapping partitions"
         );
         self.send(process, &parted, term!({remove_connection, &self.node}));
-        self.losses.parting.insert(parted.clone());
+        self.losses.part(&parted);
         self.lost(process, &parted);
     }
 
@@ -121,7 +129,7 @@ impl Server {
             target: "cnode::service", %node,
             "disconnected from this node, to prevent overlapping partitions"
         );
-        self.losses.parting.insert(node.clone());
+        self.losses.part(node);
         self.lost(process, node);
         let _ = process.runtime().disconnect(node);
     }
@@ -138,7 +146,7 @@ impl Server {
 
     /// Connects to nobody.
     pub(super) fn send(&self, process: &Process, node: &Atom, message: Term) {
-        if process.runtime().nodes(Nodes::Connected).contains(node) {
+        if is_connected(process, node) {
             process.send((SERVER, node), message);
         }
     }
