@@ -37,7 +37,7 @@ impl LowWater {
             Poll::Ready(Ok(written)) => self.pace.bytes += written,
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                if self.pace.is_full(Instant::now()) {
+                if self.pace.fills(Instant::now()) {
                     // Where the system takes no other mark the one before stays, and is as good as it was.
                     let _ = SockRef::from(self.half.as_ref()).set_tcp_notsent_lowat(self.pace.mark);
                 }
@@ -56,8 +56,8 @@ struct Pace {
 }
 
 impl Pace {
-    /// Whether the mark is another from here on.
-    fn is_full(&mut self, now: Instant) -> bool {
+    /// The kernel has no more room; whether the mark is another from here on.
+    fn fills(&mut self, now: Instant) -> bool {
         if self.bytes == 0 {
             return false;
         }
@@ -124,7 +124,7 @@ mod tests {
         let mut one = || {
             pace.bytes = bytes;
             now += time;
-            pace.is_full(now);
+            pace.fills(now);
             pace.mark
         };
         (0..rounds).map(|_| one()).collect()
@@ -141,6 +141,6 @@ mod tests {
         assert_eq!(slow, [LEAST, LEAST]);
         // Asked again without anything written meanwhile.
         pace.bytes = 0;
-        assert!(!pace.is_full(Instant::now()));
+        assert!(!pace.fills(Instant::now()));
     }
 }

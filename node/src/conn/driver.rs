@@ -29,7 +29,8 @@ const DRAIN: Duration = Duration::from_secs(1);
 const LAST_NEWS: Duration = Duration::from_millis(50);
 
 /// How long a call of ours waits for one of the peer's own that has come first: the few round trips of a handshake, on a wide network
-/// or a busy machine. It is also all the delay that somebody without the cookie can cause who uses the peer's name.
+/// or a busy machine. Waited twice, before we connect and before we say our name: twice this is also all the delay that somebody
+/// without the cookie can cause who uses the peer's name.
 const FIRST_COMER: Duration = Duration::from_millis(500);
 
 /// A stranger came in.

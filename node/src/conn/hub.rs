@@ -171,18 +171,19 @@ impl Hub {
 
     /// Ends everything, in order and for good, and waits until it has ended: a second or so at most.
     pub(crate) async fn close_all(self: &Arc<Self>, reason: DownReason) {
-        self.table.close();
-        let connections = self.table.connections();
-        self.disconnect_all(&reason);
-        for connection in connections {
+        for connection in self.disconnect_all(&reason) {
             connection.over().await;
         }
     }
 
-    pub(crate) fn disconnect_all(self: &Arc<Self>, reason: &DownReason) {
+    /// Begins to end everything, for good; gives the connections that there were.
+    pub(crate) fn disconnect_all(self: &Arc<Self>, reason: &DownReason) -> Vec<Arc<Connection>> {
+        self.table.close();
+        let connections = self.table.connections();
         for node in self.table.names() {
             self.disconnect(&node, reason.clone());
         }
+        connections
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -276,10 +276,15 @@ impl Table {
 
     /// Waits until nobody is at the door who says it is `node`.
     pub(crate) async fn door_is_free(&self, node: &Atom) {
+        self.as_callers_go(|| (!self.callers().contains_key(node)).then_some(())).await;
+    }
+
+    /// Looks now, and again whenever a caller has gone, until there is what is looked for.
+    async fn as_callers_go<T>(&self, look: impl Fn() -> Option<T>) -> T {
         loop {
             let gone = self.caller_gone.notified();
-            if !self.callers().contains_key(node) {
-                return;
+            if let Some(found) = look() {
+                return found;
             }
             gone.await;
         }
@@ -289,14 +294,8 @@ impl Table {
     /// does not dial either where the other's call has come first: were it refused for ours in the end, what its node has sent
     /// meanwhile would be lost there.
     pub(crate) async fn call_in_turn(&self, node: &Atom, attempt: Attempt) -> bool {
-        loop {
-            let gone = self.caller_gone.notified();
-            if let Some(wanted) = self.call_if(node, attempt, |callers| !callers.contains_key(node))
-            {
-                return wanted;
-            }
-            gone.await;
-        }
+        self.as_callers_go(|| self.call_if(node, attempt, |callers| !callers.contains_key(node)))
+            .await
     }
 
     /// Begins our call, whoever is at the door; whether it is still wanted.
