@@ -9,7 +9,7 @@ use crate::order::{Chain, Link};
 use crate::pid::Pid;
 use crate::port::Port;
 use crate::reference::Reference;
-use crate::term::{Term, TermRef, kept};
+use crate::term::{Term, TermRef};
 use crate::view::{List, Map, Tuple, View};
 
 /// Says each on both.
@@ -107,7 +107,7 @@ accessors! {
     as_binary(self) -> Option<Bytes> {
         let bytes = self.as_bytes()?;
         let Some(shared) = self.shared else { return Some(Bytes::new()) };
-        Some(kept(shared.bytes(), bytes))
+        Some(shared.kept(bytes))
     }
 
     /// A tuple.

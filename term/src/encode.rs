@@ -107,7 +107,7 @@ impl Sink for Pieces {
                 if !head.is_empty() {
                     self.pieces.push(head.into());
                 }
-                self.pieces.push(shared.bytes().slice_ref(bytes));
+                self.pieces.push(shared.slice(bytes));
             }
             _ => self.buffer.extend_from_slice(bytes),
         }

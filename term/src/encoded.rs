@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::atom::Atom;
 use crate::cursor::Cursor;
-use crate::decode::{Place, decode};
+use crate::decode::{Place, Source, decode};
 use crate::error::DecodeError;
 use crate::limits::Limits;
 use crate::term::Term;
@@ -40,8 +40,8 @@ impl Encoded {
     /// A term's own encoding.
     #[must_use]
     pub fn from_term(term: &Term) -> Self {
-        if let (Some(shared), Some(wire)) = (&term.shared, term.root().wire()) {
-            return Self { bytes: crate::term::kept(shared.bytes(), wire), atoms: None };
+        if let (Some(shared), Some(wire)) = (term.shared.get(), term.root().wire()) {
+            return Self { bytes: shared.kept(wire), atoms: None };
         }
         let mut bytes = Vec::new();
         term.encode_into(&mut bytes);
@@ -71,7 +71,7 @@ impl Encoded {
     /// # Errors
     /// [`DecodeError`] for everything that OTP refuses, and for bytes after the term.
     pub fn decode(&self) -> Result<Term, DecodeError> {
-        decode(&mut self.bytes.clone(), 0, self.atoms.clone(), Place::Payload, &mut 0)
+        decode(Source::Shared(&self.bytes), 0, self.atoms.clone(), Place::Payload, &mut 0)
     }
 
     /// A value of the receiver's own type, straight from the bytes.

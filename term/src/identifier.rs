@@ -29,13 +29,25 @@ pub(crate) fn check(bytes: &[u8], atoms: &[Atom]) -> Result<usize, DecodeError> 
 /// atom. `None` for any other, which may still be right.
 #[inline(always)]
 pub(crate) fn today(input: &[u8], at: usize, head: usize, tail: usize) -> Option<usize> {
+    today_if(input, at, head, tail, short_ascii)
+}
+
+/// [`today`] with another test of whether the name is ASCII.
+#[inline(always)]
+pub(crate) fn today_if(
+    input: &[u8],
+    at: usize,
+    head: usize,
+    tail: usize,
+    ascii: impl Fn(&[u8], usize, usize) -> bool,
+) -> Option<usize> {
     let &[SMALL_ATOM_UTF8_EXT, length] = input.get(at + head..at + head + 2)? else { return None };
     let name = at + head + 2;
     let after = name + usize::from(length);
     // A reference has 1 to 5 words, in the second of two bytes.
     let counted = head == 1 || (matches!(tail, 8..=24) && input.get(at + 1) == Some(&0));
     let end = after + tail;
-    (counted && end <= input.len() && short_ascii(input, name, usize::from(length))).then_some(end)
+    (counted && end <= input.len() && ascii(input, name, usize::from(length))).then_some(end)
 }
 
 /// The parts of an identifier.

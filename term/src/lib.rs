@@ -12,7 +12,7 @@
 //! `access.rs` and `view.rs`, from and to Rust values by `convert.rs`.
 //!
 //! The path of bytes in: `tag.rs` > `skip.rs` (the bare walk) > `cursor.rs` > `identifier.rs` > `decode/` > `node.rs` >
-//! `map.rs` (keys) > `block.rs` (what a term owns). Out: `encoder.rs`, `open.rs` (sizes known at the end) >
+//! `map.rs` (keys) > `block.rs` (what a term owns) > `stock.rs` (blocks to be used again). Out: `encoder.rs`, `open.rs` (sizes known at the end) >
 //! `encode.rs`, `extent.rs` (parts that go out as they came); `compress.rs` and `transcode.rs` (atom
 //! caches) both ways; `encoded.rs` is a payload on its way.
 //!
@@ -48,6 +48,7 @@ mod port;
 mod reference;
 pub mod serde;
 mod skip;
+mod stock;
 pub mod tag;
 mod term;
 pub mod text;

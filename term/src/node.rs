@@ -47,7 +47,7 @@ pub(crate) enum Kind {
     Record,
     /// Bytes only the node that wrote them understands (`LOCAL_EXT`): `a` offset, `b` length.
     Local,
-    /// Only while decoding: where to go on when the children are done. `a` end, `b` the frame before; `extra` is 1 in the place of a list's tail.
+    /// Only while decoding: where to go on when the children are done. `a` end, `b` the frame before; `extra` is 1 in a list.
     Pending,
 }
 
@@ -83,7 +83,8 @@ impl Kind {
 
 /// One part of a term: two words, each written and read whole. Parts of a word that are written one by one are not there yet when
 /// the whole is read, and the processor waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
 pub(crate) struct Node {
     /// Kind, `extra`, `small` and `a`, the lowest byte first.
     head: u64,
@@ -94,6 +95,25 @@ const _: () = assert!(size_of::<Node>() == 16);
 
 impl Node {
     pub(crate) const NIL: Self = Self::new(Kind::Nil, 0, 0);
+
+    /// Cells that hold bytes and no nodes.
+    #[inline(always)]
+    pub(crate) fn bytes_of(cells: &[Self]) -> &[u8] {
+        bytemuck::cast_slice(cells)
+    }
+
+    /// Writes bytes into the cells from `at` on; whether there was room.
+    #[inline(always)]
+    pub(crate) fn hold(cells: &mut [Self], at: usize, bytes: &[u8]) -> bool {
+        let room = bytemuck::cast_slice_mut::<Self, u8>(cells.get_mut(at..).unwrap_or_default());
+        match room.get_mut(..bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                true
+            }
+            None => false,
+        }
+    }
 
     #[inline(always)]
     pub(crate) const fn new(kind: Kind, a: u32, b: u64) -> Self {
@@ -129,16 +149,10 @@ impl Node {
         Self::new(Kind::Float, 0, value.to_bits())
     }
 
-    /// While decoding: where to go on, and whether the tail of a list will stand here.
+    /// While decoding: where to go on, and whether that is in a list.
     #[inline(always)]
     pub(crate) const fn pending(tail: bool, end: u32, frame: u64) -> Self {
         Self::with_extra(Kind::Pending, tail as u8, end, frame)
-    }
-
-    /// Whether the tail of a list will stand here, and not only an element.
-    #[inline(always)]
-    pub(crate) const fn is_tail(self) -> bool {
-        self.head as u16 == Kind::Pending as u16 | 0x100
     }
 
     /// What it is.

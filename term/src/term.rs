@@ -6,9 +6,9 @@ use bytes::Bytes;
 use num_bigint::{BigInt, Sign};
 
 use crate::atom::{Atom, AtomRef};
-use crate::block::Shared;
+use crate::block::{Owner, Rest, Shared};
 use crate::compress;
-use crate::decode::{self, Place};
+use crate::decode::{self, Place, Source};
 use crate::encode::{self, Pieces};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::extent;
@@ -35,7 +35,7 @@ use crate::view::{List, Map, Tuple, View};
 /// ```
 #[derive(Clone)]
 pub struct Term {
-    pub(crate) shared: Option<Shared>,
+    pub(crate) shared: Owner,
     pub(crate) node: Node,
 }
 
@@ -54,7 +54,7 @@ impl Term {
     /// the message that it is, or is a part of. Clones share them. For bounds of queues.
     #[must_use]
     pub fn held(&self) -> usize {
-        let Some(shared) = &self.shared else { return 0 };
+        let Some(shared) = self.shared.get() else { return 0 };
         match self.node.kind() {
             Kind::Binary | Kind::Bits | Kind::String => {
                 usize::try_from(self.node.b).unwrap_or(usize::MAX)
@@ -107,11 +107,14 @@ impl Term {
         match **bytes {
             [VERSION_MAGIC, COMPRESSED, ..] => {
                 let (mut inflated, length) = compress::inflate(bytes, limits)?;
-                let term = decode::decode(&mut inflated, 0, None, Place::Inside, &mut 0)?;
+                let term =
+                    decode::decode(Source::Taken(&mut inflated), 0, None, Place::Inside, &mut 0)?;
                 *used = length;
                 Ok(term)
             }
-            [VERSION_MAGIC, ..] => decode::decode(bytes, 1, None, Place::AfterVersion, used),
+            [VERSION_MAGIC, ..] => {
+                decode::decode(Source::Taken(bytes), 1, None, Place::AfterVersion, used)
+            }
             [other, ..] => Err(DecodeErrorKind::BadVersion(other).at(0)),
             [] => Err(DecodeErrorKind::Truncated.at(0)),
         }
@@ -122,7 +125,7 @@ impl Term {
         mut bytes: Bytes,
         atoms: Option<Arc<[Atom]>>,
     ) -> Result<Self, DecodeError> {
-        decode::decode(&mut bytes, 0, atoms, Place::Inside, &mut 0)
+        decode::decode(Source::Taken(&mut bytes), 0, atoms, Place::Inside, &mut 0)
     }
 
     /// From bytes that our own encoder has just made of checked parts.
@@ -131,12 +134,13 @@ impl Term {
     }
 
     pub(crate) const fn leaf(node: Node) -> Self {
-        Self { shared: None, node }
+        Self { shared: Owner::NONE, node }
     }
 
     /// One node over bytes of its own.
     pub(crate) fn spanning(node: Node, bytes: Bytes) -> Self {
-        Self { shared: Some(Shared::copied(&[node], bytes, None, (0, 0))), node }
+        let rest = Rest { bytes, atoms: None, wire: (0, 0) };
+        Self { shared: Owner::of(Shared::copied(&[node], 1, 0, rest)), node }
     }
 
     /// The `term_to_binary/1` form, 131 first.
@@ -179,7 +183,7 @@ impl Term {
     #[inline]
     #[must_use]
     pub const fn root(&self) -> TermRef<'_> {
-        TermRef { shared: self.shared.as_ref(), node: self.node }
+        TermRef { shared: self.shared.get(), node: self.node }
     }
 
     /// An integer of any size.
@@ -316,7 +320,7 @@ impl<'a> TermRef<'a> {
         if whole > 4096 && self.smaller_than(whole / 8) {
             return build(|encoder| encode::term(self, encoder.buffer()));
         }
-        Term { shared: Some(shared.clone()), node: self.node }
+        Term { shared: Owner::of(shared.clone()), node: self.node }
     }
 
     /// Whether nodes and bytes together stay under `limit`; looks at no more than that.

@@ -4,14 +4,15 @@
 //! as they arrive; where to go on after a child that is itself a container is kept in the next, still empty, node. So the
 //! stack of the decoder lies in the room the result needs anyway, and depth costs nothing.
 //!
-//! `run` goes over the tags, `reader` reads one, `leaf` says what a name or a number is, `room` is where nodes are put.
+//! `common` goes over the tags that most messages are made of, and leaves any other to `run`, for which `reader` reads one; `leaf` says what
+//! a name or a number is; `room` is where nodes are put: those of a small message into a block of `stock.rs`.
 
+mod common;
 mod leaf;
 mod reader;
 mod room;
 mod run;
 
-use std::cell::{Cell, RefCell};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -21,19 +22,14 @@ pub(crate) use leaf::{big_node, check_atom, parse_old_float, short_ascii};
 pub(crate) use run::NO_MAP;
 
 use crate::atom::Atom;
-use crate::block::{LARGEST_INLINE, Shared};
+use crate::block::{Blank, LARGEST_INLINE, LARGEST_INSIDE, Owner, Rest, Shared};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::node::{Kind, Node};
+use crate::stock;
 use crate::term::Term;
-use reader::Reader;
+use common::common;
 use room::Room;
-use run::{Stop, attempt};
-
-thread_local! {
-    /// 4 KiB of nodes per thread, so that a small message costs one allocation.
-    static SCRATCH: RefCell<[Node; LARGEST_INLINE]> =
-        const { RefCell::new([Node::NIL; LARGEST_INLINE]) };
-}
+use run::{State, Stop, attempt};
 
 /// Where a term stands; `LOCAL_EXT` is allowed right after the version byte only.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,98 +42,150 @@ pub(crate) enum Place {
     Payload,
 }
 
-/// Decodes the term at `start` of `bytes`, and says where it ends.
+/// Whose the bytes are: those of a small message are copied, others taken or shared where the term has any of them.
+pub(crate) enum Source<'a> {
+    Taken(&'a mut Bytes),
+    Shared(&'a Bytes),
+}
+
+impl Source<'_> {
+    #[inline(always)]
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Taken(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    fn keep(self) -> Bytes {
+        match self {
+            Self::Taken(bytes) => take(bytes),
+            Self::Shared(bytes) => bytes.clone(),
+        }
+    }
+}
+
+/// Decodes the term at `start` of the bytes, and says where it ends.
 ///
-/// The bytes are taken where they stand, unless the term has none of them, and the result is put together where the caller
-/// wants it: to move what was just written in pieces stalls the processor, and a small message takes no longer than a few
+/// A small one is written where it stays, into a block of the thread's stock, and is mostly done after one call. The result is put together where
+/// the caller wants it: to move what was just written in pieces stalls the processor, and a small message takes no longer than a few
 /// such stalls.
+#[inline(never)]
 pub(crate) fn decode(
-    bytes: &mut Bytes,
+    source: Source<'_>,
     start: usize,
     atoms: Option<Arc<[Atom]>>,
     place: Place,
     end: &mut usize,
 ) -> Result<Term, DecodeError> {
-    let mut root = Node::NIL;
-    let shared = SCRATCH.with(|scratch| {
-        // Nothing that decodes is called while decoding; if it were, it would have nodes of its own after the first.
-        let mut none = [Node::NIL];
-        let mut scratch = scratch.try_borrow_mut();
-        let nodes = scratch.as_mut().map_or(&mut none[..], |scratch| &mut scratch[..]);
-        block(nodes, bytes, start, atoms, place, end, &mut root)
-    });
-    match shared {
-        Ok(shared) => Ok(Term { shared, node: root }),
-        Err(refused) => Err(*refused),
+    let input = source.bytes();
+    let mut state = State::new(start, atoms.as_deref().unwrap_or_default().len());
+    let Some(mut blank) = stock::take(input.len()) else {
+        return any(source, state, None, atoms, place, end);
+    };
+    let cells = blank.cells();
+    if common(&mut state, input, cells)
+        && state.maps == NO_MAP
+        && (place != Place::Payload || state.pos == input.len())
+        && let Some(&root) = cells.first()
+        && let Some(bytes) = input.get(..state.pos)
+        && is_kept_apart(root)
+    {
+        *end = state.pos;
+        let inside = put_inside(cells, state.length, bytes);
+        let bytes = if inside == 0 { Some(source.keep()) } else { None };
+        let shared = blank.finish(state.length, inside, state.wire(), bytes, atoms);
+        return Ok(Term { shared: Owner::of(shared), node: root });
     }
+    any(source, state, Some(blank), atoms, place, end)
 }
 
-/// The block of the term, unless its root says everything.
-#[inline(always)]
-fn block(
-    scratch: &mut [Node],
-    bytes: &mut Bytes,
-    start: usize,
+/// Goes on where `state` says with whatever is to come.
+#[inline(never)]
+fn any(
+    source: Source<'_>,
+    mut state: State,
+    mut blank: Option<Blank>,
     atoms: Option<Arc<[Atom]>>,
     place: Place,
     end: &mut usize,
-    root: &mut Node,
-) -> Result<Option<Shared>, Box<DecodeError>> {
-    if bytes.len() > u32::MAX as usize {
-        return Err(DecodeErrorKind::TooLarge.at(0).into());
-    }
-    let mut room = Room { scratch, grown: Vec::new(), exact: false };
-    let atom_table = atoms.as_deref().unwrap_or_default();
-    let plain = Cell::new(true);
-    let mut reader = Reader { input: bytes, pos: start, start, atoms: atom_table, plain: &plain };
-    let length = loop {
-        match attempt(&mut reader, &mut room, place) {
-            Ok(length) => break length,
-            Err(Stop::Refused(error)) => {
-                room.forget();
-                return Err(error);
+) -> Result<Term, DecodeError> {
+    let (input, start) = (source.bytes(), state.start);
+    let block = blank.as_mut().map_or(&mut [][..], Blank::cells);
+    let mut room = Room::new(block);
+    let table = atoms.as_deref().unwrap_or_default();
+    let done = loop {
+        match attempt(&mut state, input, table, &mut room, place) {
+            Ok(_) if place == Place::Payload && state.pos < input.len() => {
+                let left = input.len() - state.pos;
+                break Err(DecodeErrorKind::Trailing(left).at(state.pos));
             }
-            Err(Stop::Room) if room.exact => {
-                return Err(DecodeErrorKind::TooLarge.at(start).into());
-            }
+            Ok(length) => break Ok(length),
+            Err(Stop::Refused(error)) => break Err(*error),
+            Err(Stop::Room) if room.exact => break Err(DecodeErrorKind::TooLarge.at(start)),
             Err(Stop::Room | Stop::Again) => {
-                room.count(bytes, reader.atoms, start);
-                reader.pos = start;
-                plain.set(true);
+                if !room.leave_block() {
+                    room.count(input, table, start);
+                }
+                state = State::new(start, table.len());
             }
         }
     };
-    *end = reader.pos;
-    if place == Place::Payload && reader.pos < reader.input.len() {
-        let left = reader.input.len() - reader.pos;
-        return Err(DecodeErrorKind::Trailing(left).at(reader.pos).into());
-    }
-    let wire = if plain.get() { (start as u32, reader.pos as u32) } else { (0, 0) };
-    let nodes = room.nodes().get(..length).unwrap_or_default();
-    let Some(&first) = nodes.first() else {
-        return Err(DecodeErrorKind::Truncated.at(start).into());
+    let (length, root) = match done.map(|length| (length, room.nodes().first().copied())) {
+        Ok((length, Some(root))) => (length, root),
+        Ok((_, None)) => return Err(DecodeErrorKind::Truncated.at(start)),
+        Err(refused) => {
+            room::keep(room.grown);
+            stock::put_back(blank);
+            return Err(refused);
+        }
     };
-    *root = first;
-    Ok(match first.kind() {
-        Kind::Int | Kind::Float | Kind::Nil => None,
-        _ if length <= LARGEST_INLINE => Some(Shared::copied(nodes, take(bytes), atoms, wire)),
-        _ => Some(large(room.grown, length, take(bytes), atoms, wire)),
-    })
+    *end = state.pos;
+    if !is_kept_apart(root) {
+        room::keep(room.grown);
+        stock::put_back(blank);
+        return Ok(Term::leaf(root));
+    }
+    let bytes = input.get(..state.pos).unwrap_or_default();
+    let inside = put_inside(room.nodes(), length, bytes);
+    let bytes = if inside == 0 { Some(source.keep()) } else { None };
+    let (grown, wire) = (room.grown, state.wire());
+    let shared = match blank {
+        Some(blank) if grown.is_empty() => blank.finish(length, inside, wire, bytes, atoms),
+        blank => {
+            stock::put_back(blank);
+            let bytes = bytes.unwrap_or_default();
+            apart(grown, length, inside, Rest { bytes, atoms, wire })
+        }
+    };
+    Ok(Term { shared: Owner::of(shared), node: root })
 }
 
-/// The block of a message that has grown out of the scratch.
+/// Whether there is more to the term than its root says.
+#[inline(always)]
+const fn is_kept_apart(root: Node) -> bool {
+    !matches!(root.kind(), Kind::Int | Kind::Float | Kind::Nil)
+}
+
+/// Puts the bytes of a small message behind the nodes; how many were put there, none where there is no room.
+#[inline(always)]
+fn put_inside(cells: &mut [Node], nodes: usize, bytes: &[u8]) -> usize {
+    if bytes.len() <= LARGEST_INSIDE && Node::hold(cells, nodes, bytes) { bytes.len() } else { 0 }
+}
+
+/// The block of a message that was not read into one.
 #[inline(never)]
-fn large(
-    mut nodes: Vec<Node>,
-    length: usize,
-    bytes: Bytes,
-    atoms: Option<Arc<[Atom]>>,
-    wire: (u32, u32),
-) -> Shared {
+fn apart(mut nodes: Vec<Node>, length: usize, inside: usize, rest: Rest) -> Shared {
+    if length <= LARGEST_INLINE {
+        let cells = nodes.get(..length + inside.div_ceil(size_of::<Node>()));
+        let shared = Shared::copied(cells.unwrap_or_default(), length, inside, rest);
+        room::keep(nodes);
+        return shared;
+    }
     nodes.truncate(length);
     // Where even a shrinking that moves the nodes stays in the bound.
-    if nodes.capacity() > length + length / 4 && nodes.capacity() + length <= bytes.len() {
+    if nodes.capacity() > length + length / 4 && nodes.capacity() + length <= rest.bytes.len() {
         nodes.shrink_to_fit();
     }
-    Shared::grown(nodes, bytes, atoms, wire)
+    Shared::grown(nodes, rest)
 }

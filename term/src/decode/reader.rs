@@ -19,22 +19,22 @@ use super::run::Stop;
 pub(super) struct Reader<'a> {
     pub(super) input: &'a [u8],
     pub(super) pos: usize,
-    pub(super) start: usize,
     pub(super) atoms: &'a [Atom],
     /// Whether everything so far is written as we would write it, so that the bytes can be sent on as they are. A doubt makes it false.
     pub(super) plain: &'a Cell<bool>,
 }
 
 impl<'a> Reader<'a> {
-    /// One tag: a finished leaf, or a container and how many children follow; where they are put is not yet in it. Written in place: a node built elsewhere and copied costs a stall of the store buffer.
+    /// One tag: a finished leaf, or a container and how many children follow; where they are put is not yet in it. `tail` says whether it
+    /// stands as the tail of a list.
     #[inline(always)]
-    pub(super) fn one(&mut self, out: &mut Node) -> Result<usize, Stop> {
+    pub(super) fn one(&mut self, tail: bool) -> Result<(Node, usize), Stop> {
         let at = self.pos;
         let Some(&tag) = self.input.get(at) else {
             return Err(Stop::truncated(at));
         };
         self.pos = at + 1;
-        let (node, children) = match tag {
+        Ok(match tag {
             SMALL_ATOM_UTF8_EXT => {
                 let length = usize::from(self.u8()?);
                 let from = self.pos;
@@ -68,7 +68,7 @@ impl<'a> Reader<'a> {
                 if self.input.get(self.pos) == Some(&SMALL_INTEGER_EXT) && self.is_string(length) {
                     self.doubt();
                 }
-                if out.is_tail() {
+                if tail {
                     self.doubt();
                 }
                 (container(Kind::List, at, length).0, length + 1)
@@ -104,7 +104,7 @@ impl<'a> Reader<'a> {
             STRING_EXT => {
                 let length = usize::from(u16::from_be_bytes(self.array()?));
                 let node = self.bytes_node(Kind::String, length)?;
-                if length == 0 || out.is_tail() {
+                if length == 0 || tail {
                     self.doubt();
                 }
                 (if length == 0 { Node::NIL } else { node }, 0)
@@ -114,9 +114,7 @@ impl<'a> Reader<'a> {
                 *self = after;
                 (node, children)
             }
-        };
-        *out = node;
-        Ok(children)
+        })
     }
 
     /// The tags off the hot path.

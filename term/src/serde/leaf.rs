@@ -9,7 +9,7 @@ use super::de::Deserializer;
 use super::error::Error;
 use super::ser::Shape;
 use crate::atom::{Atom, AtomRef};
-use crate::decode::{Place, decode};
+use crate::decode::{Place, Source, decode};
 use crate::encoded::Encoded;
 use crate::error::DecodeErrorKind;
 use crate::identifier;
@@ -232,7 +232,7 @@ impl<'de> Deserializer<'de> {
         let place = Place::Inside;
         if shared.len() <= 4096 || start == 0 {
             let mut end = start;
-            let term = decode(&mut shared.clone(), start, self.table.cloned(), place, &mut end)?;
+            let term = decode(Source::Shared(shared), start, self.table.cloned(), place, &mut end)?;
             self.cursor.advance_to(end);
             return Ok(term);
         }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use num_bigint::{BigInt, Sign};
 
 use crate::atom::MAX_ATOM_CHARACTERS;
-use crate::block::Shared;
+use crate::block::{Owner, Shared};
 use crate::map;
 use crate::node::{Kind, Node};
 use crate::order::{self, Context, Mode};
@@ -28,7 +28,7 @@ impl Assembly {
         let root = self.parts.first().copied().unwrap_or(Node::NIL);
         match root.kind() {
             Kind::Int | Kind::Float | Kind::Nil => Term::leaf(root),
-            _ => Term { shared: Some(Shared::of(self.nodes, self.bytes.into())), node: root },
+            _ => Term { shared: Owner::of(Shared::of(self.nodes, self.bytes.into())), node: root },
         }
     }
 
