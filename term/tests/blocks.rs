@@ -33,7 +33,7 @@ fn check(term: &Term, seed: u8, length: usize) {
 #[test]
 fn a_block_that_is_used_again_shows_nothing_of_the_message_before() {
     let mut held: Vec<(Term, u8, usize)> = Vec::new();
-    for round in 0..3000usize {
+    for round in 0..if cfg!(miri) { 60 } else { 3000usize } {
         let (seed, length) = (round as u8, [0, 5, 17, 40, 90, 200, 300, 700, 5000][round % 9]);
         let term = Term::decode(message(seed, length)).unwrap();
         check(&term, seed, length);
@@ -127,8 +127,9 @@ fn what_a_thread_keeps_of_dropped_messages_is_bounded() {
             .map(|length| Encoded::new(Bytes::from(message(1, length)).slice(1..), None))
             .into();
         let work = || {
-            for _ in 0..5 {
-                let terms: Vec<Term> = (0..1000)
+            let (rounds, terms) = if cfg!(miri) { (2, 20) } else { (5, 1000) };
+            for _ in 0..rounds {
+                let terms: Vec<Term> = (0..terms)
                     .flat_map(|_| payloads.iter().map(|payload| payload.decode().unwrap()))
                     .collect();
                 drop(terms);
@@ -178,7 +179,7 @@ fn terms_outlive_their_threads_and_are_dropped_by_others() {
         .map(|writer| {
             let send = send.clone();
             thread::spawn(move || {
-                for round in 0..2000usize {
+                for round in 0..if cfg!(miri) { 20 } else { 2000usize } {
                     let (seed, length) =
                         ((round as u8) ^ (writer << 6), [0, 30, 100, 400][round % 4]);
                     let term = Term::decode(message(seed, length)).unwrap();
