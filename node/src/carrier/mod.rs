@@ -23,6 +23,8 @@ pub mod tls;
 
 mod choice;
 #[cfg(target_os = "linux")]
+mod flood;
+#[cfg(target_os = "linux")]
 mod low_water;
 
 use std::fmt;
