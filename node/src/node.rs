@@ -157,8 +157,35 @@ impl Node {
             let accepting = self.hub.handle.spawn(accept).abort_handle();
             leaves.push(Leaf { address, accepting });
         }
-        *self.door() = Some(Door { leaves, registration });
-        Ok(())
+        let door = Door { leaves, registration };
+        match self.opens(door) {
+            None => Ok(()),
+            Some(late) => {
+                self.close(late).await;
+                Err(StartError::Stopped)
+            }
+        }
+    }
+
+    /// From here on [`Node::stop`] finds the door. Given back if it has been there already.
+    fn opens(&self, door: Door) -> Option<Door> {
+        let mut place = self.door();
+        if *self.life.stopping.borrow() {
+            return Some(door);
+        }
+        *place = Some(door);
+        None
+    }
+
+    /// Nobody comes in any more, and nobody is told that we are here.
+    async fn close(&self, mut door: Door) {
+        door.leaves.clear();
+        if let Some(discovery) = &self.hub.discovery {
+            discovery.withdraw(&self.hub.config.name).await;
+        }
+        if let Some(registration) = door.registration.take() {
+            registration.withdraw().await;
+        }
     }
 
     /// Tells those who map names to ports.
@@ -307,14 +334,8 @@ impl Node {
     pub async fn stop(&self) {
         self.life.stopping.send_replace(true);
         let door = self.door().take();
-        if let Some(mut door) = door {
-            door.leaves.clear();
-            if let Some(discovery) = &self.hub.discovery {
-                discovery.withdraw(&self.hub.config.name).await;
-            }
-            if let Some(registration) = door.registration.take() {
-                registration.withdraw().await;
-            }
+        if let Some(door) = door {
+            self.close(door).await;
         }
         global::prepare_shutdown(&self.hub.runtime);
         self.hub.close_all(DownReason::Stopped).await;

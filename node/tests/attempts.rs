@@ -15,12 +15,14 @@ use node::carrier::{Address, Carrier, Channel, Listener, Promise, Tcp};
 use node::discovery::Discovery;
 use node::epmd::Family;
 use node::{
-    Builder, Cookie, EpmdMode, Exit, Node, NodeEvent, Nodes, Process, Received, StartError,
+    Builder, Cookie, EpmdMode, Exit, Node, NodeEvent, NodeName, Nodes, Process, Received,
+    StartError,
 };
 use support::memory::Memory;
 use support::peer;
 use term::{Atom, IntoAtom, Pid, Term};
 use tokio::io::AsyncWrite;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -237,5 +239,60 @@ async fn a_panic_in_a_channel_of_the_programs_own_ends_that_connection_and_says_
         };
         ensure!(reason.to_string().contains("panic"), "{reason}");
     }
+    Ok(())
+}
+
+/// A place to be announced that takes its time.
+#[derive(Debug, Clone, Default)]
+struct Slow(Arc<Progress>);
+
+/// How far it has come.
+#[derive(Debug, Default)]
+struct Progress {
+    asked: Notify,
+    goes_on: Notify,
+    withdrawn: AtomicBool,
+}
+
+impl Discovery for Slow {
+    fn announce<'a>(&'a self, _: &'a NodeName, _: u16) -> Promise<'a, io::Result<()>> {
+        Box::pin(async {
+            self.0.asked.notify_one();
+            self.0.goes_on.notified().await;
+            Ok(())
+        })
+    }
+
+    fn withdraw<'a>(&'a self, _: &'a NodeName) -> Promise<'a, ()> {
+        self.0.withdrawn.store(true, Ordering::SeqCst);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn locate<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: Family,
+    ) -> Promise<'a, io::Result<SocketAddr>> {
+        Box::pin(std::future::ready(Err(io::ErrorKind::NotFound.into())))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_stopped_while_it_begins_to_listen_leaves_no_door_open() -> Result<()> {
+    let slow = Slow::default();
+    let node = builder("a@localhost")?.carrier(Tcp::default()).discovery(slow.clone()).build()?;
+    let node = Arc::new(node);
+    let listening = tokio::spawn({
+        let node = node.clone();
+        async move { node.listen().await }
+    });
+    timeout(SOON, slow.0.asked.notified()).await.context("it is not announced")?;
+    node.stop().await;
+    slow.0.goes_on.notify_one();
+    let ended = timeout(SOON, listening).await.context("it listens for ever")??;
+    ensure!(matches!(ended, Err(StartError::Stopped)), "{ended:?}");
+    ensure!(slow.0.withdrawn.load(Ordering::SeqCst), "still announced");
+    ensure!(node.port().is_none(), "still listening");
     Ok(())
 }
