@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use term::Atom;
 
 use crate::cell::{Cell, Stage};
@@ -10,9 +11,10 @@ use crate::error::{RegisterError, UnregisterError};
 use crate::ids::Number;
 use crate::sync::RwLock;
 
-/// From names to processes. Peers choose names they ask for, so the map keeps std's keyed hashing.
+/// From names to processes. Each message to a name looks here, and std's hashing would take longer than all the rest of it; what it guards
+/// against is keys that a stranger puts in, and a peer only asks for names.
 #[derive(Debug, Default)]
-pub(crate) struct Names(RwLock<HashMap<Atom, Number>>);
+pub(crate) struct Names(RwLock<HashMap<Atom, Number, RandomState>>);
 
 impl Names {
     /// `register/2`; `cell` is the process, if it is alive and local.

@@ -9,6 +9,7 @@ use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use foldhash::fast::RandomState;
 use mailbox::{Nodes, Signal};
 use term::Atom;
 use tokio::sync::futures::OwnedNotified;
@@ -20,11 +21,14 @@ use super::events::{DownReason, Events, NodeEvent, NodeKind};
 use super::outbox::{self, Bounds, Refused};
 use crate::proto::handshake::acceptor::Decision;
 
+/// Every message to another node looks here: by a quick hash, keyed at random, as who gets in has shown the cookie.
+type Slots = HashMap<Atom, Slot, RandomState>;
+
 /// The connections of a node, by the peer's name.
 #[derive(Debug)]
 pub(crate) struct Table {
     own: Atom,
-    slots: RwLock<HashMap<Atom, Slot>>,
+    slots: RwLock<Slots>,
     /// No slot is filled any more. Changed with the slots in hand.
     closed: AtomicBool,
     /// The connections that were the last to leave their places, while their ends are still to be told.
@@ -494,7 +498,7 @@ impl Table {
     }
 
     /// What is in the slot of `node`, less a connection that is ending.
-    fn living<'a>(&self, slots: &'a mut HashMap<Atom, Slot>, node: &Atom) -> Option<&'a mut Slot> {
+    fn living<'a>(&self, slots: &'a mut Slots, node: &Atom) -> Option<&'a mut Slot> {
         if let Entry::Occupied(slot) = slots.entry(node.clone())
             && let Slot::Up(connection) = slot.get()
             && connection.is_closing()
@@ -528,11 +532,11 @@ impl Table {
         Attempt(self.attempts.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Atom, Slot>> {
+    fn read(&self) -> RwLockReadGuard<'_, Slots> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Atom, Slot>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Slots> {
         self.slots.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -604,7 +608,7 @@ impl Pending {
 }
 
 /// Ends the attempt in the slot of `node`; what waited for it is lost, and the runtime says so.
-fn give_up(slots: &mut HashMap<Atom, Slot>, node: &Atom, why: &str) -> Task {
+fn give_up(slots: &mut Slots, node: &Atom, why: &str) -> Task {
     match slots.remove(node) {
         Some(Slot::Pending(pending)) => {
             if let Some(dial) = pending.dial {
