@@ -2,7 +2,7 @@
 
 use crate::atom::Atom;
 use crate::cursor::atom_at;
-use crate::decode::{check_atom, parse_old_float, short_ascii};
+use crate::decode::{certainly_ascii, check_atom, parse_old_float, short_ascii};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::identifier;
 use crate::map;
@@ -19,11 +19,67 @@ struct Walk<'a> {
 
 /// The end of the term at `pos`, having checked everything but the keys of maps.
 pub(crate) fn term(input: &[u8], atoms: &[Atom], pos: usize) -> Result<usize, DecodeError> {
-    let mut walk = Walk { input, pos, atoms, pending: 1 };
-    while walk.pending > 0 {
-        walk.step()?;
+    let (mut pos, mut pending) = usual(input, pos, 1);
+    while pending > 0 {
+        let (after, children) = one(input, atoms, pos)?;
+        (pos, pending) = usual(input, after, pending - 1 + children);
     }
-    Ok(walk.pos)
+    Ok(pos)
+}
+
+/// Walks over the terms that most messages are made of, up to the end of `pending` or a term for [`Walk`]; where that is, and how many are
+/// left. It refuses nothing: what is not plainly right is left where it is. So a position and a count are all it keeps, in registers.
+#[inline(always)]
+fn usual(input: &[u8], mut pos: usize, mut pending: usize) -> (usize, usize) {
+    while pending > 0 {
+        let Some((after, children)) = plain(input, pos) else { break };
+        if after > input.len() || children > input.len() - after {
+            break;
+        }
+        pos = after;
+        pending = pending - 1 + children;
+    }
+    (pos, pending)
+}
+
+/// Where the usual term at `at` ends, if that is in the input, and how many children follow.
+#[inline(always)]
+fn plain(input: &[u8], at: usize) -> Option<(usize, usize)> {
+    Some(match *input.get(at)? {
+        SMALL_ATOM_UTF8_EXT => {
+            let length = usize::from(*input.get(at + 1)?);
+            if at + 2 + length > input.len() || !certainly_ascii(input, at + 2, length) {
+                return None;
+            }
+            (at + 2 + length, 0)
+        }
+        SMALL_INTEGER_EXT => (at + 2, 0),
+        INTEGER_EXT => (at + 5, 0),
+        NIL_EXT => (at + 1, 0),
+        SMALL_TUPLE_EXT => (at + 2, usize::from(*input.get(at + 1)?)),
+        BINARY_EXT => ((at + 5).checked_add(word(input, at + 1)?)?, 0),
+        LIST_EXT => (at + 5, word(input, at + 1)?.checked_add(1)?),
+        MAP_EXT => (at + 5, word(input, at + 1)?.checked_mul(2)?),
+        NEW_PID_EXT => (identifier::today_if(input, at, 1, 12, certainly_ascii)?, 0),
+        NEWER_REFERENCE_EXT => {
+            let words = input.get(at + 2).copied().unwrap_or_default();
+            let tail = 4 + 4 * usize::from(words);
+            (identifier::today_if(input, at, 3, tail, certainly_ascii)?, 0)
+        }
+        NEW_FLOAT_EXT => {
+            let bits = u64::from_be_bytes(*input.get(at + 1..)?.first_chunk()?);
+            if !f64::from_bits(bits).is_finite() {
+                return None;
+            }
+            (at + 9, 0)
+        }
+        _ => return None,
+    })
+}
+
+#[inline(always)]
+fn word(input: &[u8], at: usize) -> Option<usize> {
+    input.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word) as usize)
 }
 
 /// One tag and its own data: where its children begin, and how many there are. Atoms inside an identifier are its data.

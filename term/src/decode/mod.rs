@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub(crate) use leaf::{big_node, check_atom, parse_old_float, short_ascii};
+pub(crate) use leaf::{big_node, certainly_ascii, check_atom, parse_old_float, short_ascii};
 pub(crate) use run::NO_MAP;
 
 use crate::atom::Atom;
