@@ -410,6 +410,12 @@ impl<'a> Cursor<'a> {
         Ok(term)
     }
 
+    /// All bytes, and where in them the next term begins.
+    #[inline(always)]
+    pub(crate) const fn place(&self) -> (&'a [u8], usize) {
+        (self.input, self.pos)
+    }
+
     /// What atom cache references mean.
     pub(crate) const fn table(&self) -> &'a [Atom] {
         self.atoms

@@ -28,6 +28,22 @@ impl<'a, 'de> Fixed<'a, 'de> {
         Self { deserializer, left, index }
     }
 
+    #[inline(always)]
+    fn next<T>(
+        &mut self,
+        read: impl for<'b> FnOnce(&'b mut Deserializer<'de>) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        self.index += 1;
+        match read(&mut *self.deserializer) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(error.within(Segment::Index(self.index - 1))),
+        }
+    }
+
     /// After the visitor: there must be nothing left that it did not take.
     #[inline]
     pub(super) fn finish(self) -> Result<(), Error> {
@@ -48,21 +64,13 @@ impl<'de> de::SeqAccess<'de> for &mut Fixed<'_, 'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, Error> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        self.index += 1;
-        match seed.deserialize(&mut *self.deserializer) {
-            Ok(value) => Ok(Some(value)),
-            Err(error) => Err(error.within(Segment::Index(self.index - 1))),
-        }
+        self.next(|deserializer| seed.deserialize(deserializer))
     }
 
     // As serde has it, but in line: of what is handed over in memory the parts are waited for one by one.
     #[inline(always)]
     fn next_element<T: Deserialize<'de>>(&mut self) -> Result<Option<T>, Error> {
-        self.next_element_seed(PhantomData)
+        self.next(|deserializer| T::deserialize(deserializer))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -192,11 +200,15 @@ impl<'de> de::SeqAccess<'de> for &mut Elements<'_, 'de> {
 pub(super) struct Entries<'a, 'de> {
     deserializer: &'a mut Deserializer<'de>,
     left: usize,
-    fields: Option<&'static [&'static str]>,
-    /// Which field the next key is likely to be: the one after the last.
-    likely: usize,
+    /// Whether keys name the fields of a struct.
+    named: bool,
+    /// The fields that are likely to come: those after the last.
+    likely: &'static [&'static str],
     /// Where the last key begins, for the path.
     key: usize,
+    /// Where the deserializer is between keys and values. Kept here as well, where the compiler has it in a register: what is handed over
+    /// in memory is waited for at every pair.
+    at: usize,
     /// The name of the Elixir struct that this must be.
     expected: Option<&'static str>,
 }
@@ -207,25 +219,30 @@ impl<'a, 'de> Entries<'a, 'de> {
         pairs: usize,
         fields: Option<&'static [&'static str]>,
     ) -> Self {
-        let key = deserializer.cursor.position();
-        Self { deserializer, left: pairs, fields, likely: 0, key, expected: None }
+        let at = deserializer.cursor.position();
+        Self {
+            deserializer,
+            left: pairs,
+            named: fields.is_some(),
+            likely: fields.unwrap_or_default(),
+            key: at,
+            at,
+            expected: None,
+        }
     }
 
     pub(super) const fn expect_struct(&mut self, name: &'static str) {
         self.expected = Some(name);
     }
 
+    #[inline(always)]
     pub(super) fn finish(mut self) -> Result<(), Error> {
-        self.pass_struct_name()?;
-        if let Some(name) = self.expected {
-            return Err(Error::new(format_args!(
-                "expected Elixir struct {name}, found a map without __struct__"
-            )));
+        if self.expected.is_some() {
+            self.pass_struct_name()?;
         }
-        if self.left > 0 {
-            Err(Error::new(format_args!("{} pairs too many", self.left)))
-        } else {
-            Ok(())
+        match (self.expected, self.left) {
+            (None, 0) => Ok(()),
+            (expected, left) => Err(unfinished(expected, left)),
         }
     }
 
@@ -233,22 +250,37 @@ impl<'a, 'de> Entries<'a, 'de> {
     /// text.
     #[inline(always)]
     fn likely(&mut self) -> Option<&'static str> {
-        let name = *self.fields?.get(self.likely)?;
+        let (name, after) = self.likely.split_first()?;
         if let [SMALL_ATOM_UTF8_EXT, length, found @ ..] = self.deserializer.cursor.remaining()
             && usize::from(*length) == name.len()
             && begins_with(found, name.as_bytes())
         {
             self.deserializer.cursor.pass(2 + name.len());
-            self.likely += 1;
+            self.likely = after;
             return Some(name);
         }
         None
     }
 
+    /// Begins a key.
+    #[inline(always)]
+    fn next(&mut self) {
+        self.left -= 1;
+        self.deserializer.cursor.advance_to(self.at);
+        self.key = self.at;
+    }
+
+    /// What was read, from which on it goes on.
+    #[inline(always)]
+    fn read<T>(&mut self, outcome: T) -> T {
+        self.at = self.deserializer.cursor.position();
+        outcome
+    }
+
     /// A key that is none of those expected.
     #[inline(always)]
     fn other_key<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<K::Value, Error> {
-        if self.fields.is_some() {
+        if self.named {
             // A key that cannot be a field's name is passed over like any other unknown one.
             let cursor = &self.deserializer.cursor;
             if !cursor.is_atom() && cursor.peek_tag() != Some(BINARY_EXT) {
@@ -260,33 +292,57 @@ impl<'a, 'de> Entries<'a, 'de> {
     }
 
     /// Checks and passes over `__struct__` where a struct is wanted.
+    #[inline(always)]
     fn pass_struct_name(&mut self) -> Result<(), Error> {
         if let Some(name) = self.expected
             && self.left > 0
-            && self.deserializer.atom_ahead().is_some_and(|atom| atom == "__struct__")
+            && struct_name(self.deserializer, name)?
         {
-            self.deserializer.cursor.atom_ref()?;
-            let module = self.deserializer.atom_ahead();
-            let matches = module.is_some_and(|module| {
-                module == *name || module.as_str().strip_prefix("Elixir.") == Some(name)
-            });
-            if !matches {
-                let error = self.deserializer.expected(format_args!("Elixir struct {name}"));
-                return Err(error.within(Segment::Key("__struct__".to_owned())));
-            }
-            self.deserializer.cursor.atom_ref()?;
+            self.at = self.deserializer.cursor.position();
             self.left -= 1;
             self.expected = None;
         }
         Ok(())
     }
+}
 
-    #[cold]
-    fn key_text(&self) -> String {
-        let mut key = self.deserializer.cursor.clone();
-        key.advance_to(self.key);
-        key_text(&key)
+/// Why a map is not what was wanted, though the visitor has what it asked for.
+#[cold]
+fn unfinished(expected: Option<&'static str>, left: usize) -> Error {
+    match expected {
+        Some(name) => Error::new(format_args!(
+            "expected Elixir struct {name}, found a map without __struct__"
+        )),
+        None => Error::new(format_args!("{left} pairs too many")),
     }
+}
+
+/// Whether `__struct__` stands here; then it and its value, which must be `name`, are passed over.
+#[inline(never)]
+fn struct_name(deserializer: &mut Deserializer<'_>, name: &'static str) -> Result<bool, Error> {
+    if deserializer.atom_ahead().is_none_or(|atom| atom != "__struct__") {
+        return Ok(false);
+    }
+    deserializer.cursor.atom_ref()?;
+    let module = deserializer.atom_ahead();
+    let matches = module.is_some_and(|module| {
+        module == *name || module.as_str().strip_prefix("Elixir.") == Some(name)
+    });
+    if !matches {
+        let error = deserializer.expected(format_args!("Elixir struct {name}"));
+        return Err(error.within(Segment::Key("__struct__".to_owned())));
+    }
+    deserializer.cursor.atom_ref()?;
+    Ok(true)
+}
+
+/// The error with the key at `key` in its path.
+#[cold]
+#[inline(never)]
+fn in_value(error: Error, deserializer: &Deserializer<'_>, key: usize) -> Error {
+    let mut cursor = deserializer.cursor.clone();
+    cursor.advance_to(key);
+    error.within(Segment::Key(key_text(&cursor)))
 }
 
 /// A key for the path: the name of an atom, the text of a binary, anything else as it prints.
@@ -315,19 +371,21 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
         if self.left == 0 {
             return Ok(None);
         }
-        self.left -= 1;
-        self.key = self.deserializer.cursor.position();
-        if let Some(name) = self.likely() {
-            return seed.deserialize(BorrowedStrDeserializer::<Error>::new(name)).map(Some);
-        }
-        self.other_key(seed).map(Some)
+        self.next();
+        let key = match self.likely() {
+            Some(name) => seed.deserialize(BorrowedStrDeserializer::<Error>::new(name)),
+            None => self.other_key(seed),
+        };
+        self.read(key).map(Some)
     }
 
     #[inline(always)]
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
-        match seed.deserialize(&mut *self.deserializer) {
+        self.deserializer.cursor.advance_to(self.at);
+        let value = seed.deserialize(&mut *self.deserializer);
+        match self.read(value) {
             Ok(value) => Ok(value),
-            Err(error) => Err(error.within(Segment::Key(self.key_text()))),
+            Err(error) => Err(in_value(error, self.deserializer, self.key)),
         }
     }
 
@@ -336,9 +394,12 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
         // A field of a derived type is an enum of one byte. It is found sooner by bytes than by text: the compiler makes a tree of the
         // former, and compares with the latter one after the other. Who knows no bytes is asked again.
         if size_of::<K>() == 1 && self.expected.is_none() && self.left > 0 {
-            self.left -= 1;
-            self.key = self.deserializer.cursor.position();
-            let Some(name) = self.likely() else { return self.other_key(PhantomData).map(Some) };
+            self.next();
+            let Some(name) = self.likely() else {
+                let key = self.other_key(PhantomData);
+                return self.read(key).map(Some);
+            };
+            self.at += 2 + name.len();
             if let Ok(key) =
                 K::deserialize(BorrowedBytesDeserializer::<Unknown>::new(name.as_bytes()))
             {
@@ -351,7 +412,12 @@ impl<'de> de::MapAccess<'de> for &mut Entries<'_, 'de> {
 
     #[inline(always)]
     fn next_value<V: Deserialize<'de>>(&mut self) -> Result<V, Error> {
-        self.next_value_seed(PhantomData)
+        self.deserializer.cursor.advance_to(self.at);
+        let value = V::deserialize(&mut *self.deserializer);
+        match self.read(value) {
+            Ok(value) => Ok(value),
+            Err(error) => Err(in_value(error, self.deserializer, self.key)),
+        }
     }
 
     fn size_hint(&self) -> Option<usize> {

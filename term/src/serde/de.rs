@@ -7,6 +7,7 @@ use serde::de::{self, Visitor};
 
 use super::access::{Elements, Entries, Fields, Fixed, Properties, Variant};
 use super::error::Error;
+use super::name::AsAtom;
 use super::own::{self, Handed};
 use super::ser::Shape;
 use crate::atom::Atom;
@@ -384,7 +385,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
             return visitor.visit_newtype_struct(self);
         }
         match name {
-            own::ATOM => self.shaped(Shape::Atom, visitor),
+            own::ATOM => visitor.visit_newtype_struct(AsAtom(self)),
             own::PID if !self.cursor.is_pid() => Err(self.expected("pid")),
             own::REFERENCE if !self.cursor.is_reference() => Err(self.expected("reference")),
             own::PORT if !self.cursor.is_port() => Err(self.expected("port")),
@@ -500,7 +501,7 @@ impl<'de> de::Deserializer<'de> for &mut Deserializer<'de> {
 
     #[inline(always)]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        if let Some(name) = self.short_atom() {
+        if let Some(name) = self.plain_atom() {
             return visitor.visit_borrowed_str(name);
         }
         match self.atom_text() {

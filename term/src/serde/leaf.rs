@@ -16,7 +16,7 @@ use crate::identifier;
 use crate::tag::*;
 use crate::term::Term;
 use crate::transcode;
-use crate::utf8::text;
+use crate::utf8::{plain_text, text};
 
 impl<'de> Deserializer<'de> {
     #[inline(always)]
@@ -83,19 +83,24 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    /// Text of an atom in today's short form, which is nearly all of them: in line, since there is not much to do.
+    /// Text of an atom in today's form that is plainly one, which is nearly all of them.
     #[inline(always)]
-    pub(super) fn short_atom(&mut self) -> Option<&'de str> {
-        let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = self.cursor.remaining() else { return None };
-        let name = text(rest.get(..usize::from(*length))?).ok()?;
-        self.cursor.pass(2 + name.len());
+    pub(super) fn plain_atom(&mut self) -> Option<&'de str> {
+        let (input, at) = self.cursor.place();
+        let [SMALL_ATOM_UTF8_EXT, length] = *input.get(at..)?.first_chunk()? else { return None };
+        let name = plain_text(input, at + 2, usize::from(length))?;
+        self.cursor.advance_to(at + 2 + usize::from(length));
         Some(name)
     }
 
     /// Text of an atom, borrowed unless it is Latin-1 of an old node; `None` where no atom stands.
     #[inline(never)]
     pub(super) fn atom_text(&mut self) -> Option<Cow<'de, str>> {
-        if let Some(name) = self.short_atom() {
+        if let [SMALL_ATOM_UTF8_EXT, length, rest @ ..] = self.cursor.remaining()
+            && let Some(name) = rest.get(..usize::from(*length))
+            && let Ok(name) = text(name)
+        {
+            self.cursor.pass(2 + name.len());
             return Some(Cow::Borrowed(name));
         }
         self.cursor.atom_ref().ok().map(AtomRef::as_str)
@@ -108,17 +113,36 @@ impl<'de> Deserializer<'de> {
 
     #[inline(always)]
     pub(super) fn text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        match self.shape {
-            Shape::Map => self.binary_text(visitor),
-            Shape::Atom => match self.short_atom() {
-                Some(name) => visitor.visit_borrowed_str(name),
-                None => self.other_atom(visitor),
-            },
-            _ => self.shaped_text(visitor),
+        match self.plain_binary() {
+            Some(text) => visitor.visit_borrowed_str(text),
+            None => self.other_text(visitor),
         }
     }
 
-    #[cold]
+    /// Text of a binary that is plainly one, where it is to be a binary.
+    #[inline(always)]
+    fn plain_binary(&mut self) -> Option<&'de str> {
+        let (input, at) = self.cursor.place();
+        let [BINARY_EXT, a, b, c, d] = *input.get(at..)?.first_chunk()? else { return None };
+        if self.shape != Shape::Map {
+            return None;
+        }
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let text = plain_text(input, at + 5, length)?;
+        self.cursor.advance_to(at + 5 + length);
+        Some(text)
+    }
+
+    /// An atom as text.
+    #[inline(always)]
+    pub(super) fn name<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.plain_atom() {
+            Some(name) => visitor.visit_borrowed_str(name),
+            None => self.other_atom(visitor),
+        }
+    }
+
+    #[inline(never)]
     fn other_atom<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         match self.atom_text() {
             Some(Cow::Borrowed(text)) => visitor.visit_borrowed_str(text),
@@ -127,8 +151,14 @@ impl<'de> Deserializer<'de> {
         }
     }
 
-    #[inline(always)]
-    fn binary_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+    /// Text that is longer, not ASCII, in another form, or none.
+    #[inline(never)]
+    fn other_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
+        match self.shape {
+            Shape::Atom => return self.other_atom(visitor),
+            Shape::Charlist => return self.charlist(visitor),
+            _ => {}
+        }
         let [BINARY_EXT, a, b, c, d, rest @ ..] = self.cursor.remaining() else {
             return Err(self.expected("binary"));
         };
@@ -149,10 +179,7 @@ impl<'de> Deserializer<'de> {
     }
 
     #[cold]
-    fn shaped_text<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
-        if self.shape != Shape::Charlist {
-            return self.binary_text(visitor);
-        }
+    fn charlist<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         let at = self.cursor.clone();
         let text = self.cursor.term()?.as_charlist();
         let Some(text) = text else {

@@ -55,6 +55,7 @@ mod compound;
 mod de;
 mod error;
 mod leaf;
+mod name;
 mod own;
 mod raw;
 mod ser;
