@@ -2,7 +2,7 @@
 
 use crate::atom::Atom;
 use crate::cursor::atom_at;
-use crate::decode::{certainly_ascii, check_atom, parse_old_float, short_ascii};
+use crate::decode::{certainly_ascii, check_atom, parse_old_float, short_ascii, word};
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::identifier;
 use crate::map;
@@ -57,9 +57,9 @@ fn plain(input: &[u8], at: usize) -> Option<(usize, usize)> {
         INTEGER_EXT => (at + 5, 0),
         NIL_EXT => (at + 1, 0),
         SMALL_TUPLE_EXT => (at + 2, usize::from(*input.get(at + 1)?)),
-        BINARY_EXT => ((at + 5).checked_add(word(input, at + 1)?)?, 0),
-        LIST_EXT => (at + 5, word(input, at + 1)?.checked_add(1)?),
-        MAP_EXT => (at + 5, word(input, at + 1)?.checked_mul(2)?),
+        BINARY_EXT => ((at + 5).checked_add(word(input, at + 1)? as usize)?, 0),
+        LIST_EXT => (at + 5, (word(input, at + 1)? as usize).checked_add(1)?),
+        MAP_EXT => (at + 5, (word(input, at + 1)? as usize).checked_mul(2)?),
         NEW_PID_EXT => (identifier::today_if(input, at, 1, 12, certainly_ascii)?, 0),
         NEWER_REFERENCE_EXT => {
             let words = input.get(at + 2).copied().unwrap_or_default();
@@ -75,11 +75,6 @@ fn plain(input: &[u8], at: usize) -> Option<(usize, usize)> {
         }
         _ => return None,
     })
-}
-
-#[inline(always)]
-fn word(input: &[u8], at: usize) -> Option<usize> {
-    input.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word) as usize)
 }
 
 /// One tag and its own data: where its children begin, and how many there are. Atoms inside an identifier are its data.

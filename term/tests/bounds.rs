@@ -311,3 +311,22 @@ fn everything() -> Vec<u8> {
     ];
     [vec![131, 104, parts.len() as u8], parts.concat()].concat()
 }
+
+/// Two binaries that together are longer than 32 bits can say, of pages that nobody touches.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn what_is_longer_than_places_can_say_is_refused_and_not_cut() {
+    const HALF: u32 = 1 << 31;
+    let second = 3 + 5 + HALF as usize;
+    let mut bytes = vec![0; second + 5 + HALF as usize];
+    bytes[..4].copy_from_slice(&[131, 104, 2, 109]);
+    bytes[4..8].copy_from_slice(&HALF.to_be_bytes());
+    bytes[second] = 109;
+    bytes[second + 1..second + 5].copy_from_slice(&HALF.to_be_bytes());
+    // A small one before it, so that there is a block to be written anew.
+    for _ in 0..3 {
+        drop(Term::decode(vec![131, 104, 1, 97, 1]));
+    }
+    let refused = Term::decode(bytes).err().map(|error| error.kind);
+    assert_eq!(refused, Some(DecodeErrorKind::TooLarge));
+}

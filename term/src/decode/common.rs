@@ -8,7 +8,7 @@ use crate::map;
 use crate::node::{Kind, Node};
 use crate::tag::*;
 
-use super::leaf::certainly_ascii;
+use super::leaf::{certainly_ascii, word};
 use super::run::State;
 
 /// Decodes until the end, or up to a term for others; whether it is the end.
@@ -166,11 +166,6 @@ enum Found {
     Leaf(Node),
     /// How many children follow, and where.
     Container(Node, usize, usize),
-}
-
-#[inline(always)]
-fn word(input: &[u8], at: usize) -> Option<u32> {
-    input.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word))
 }
 
 #[cfg(test)]

@@ -44,6 +44,12 @@ pub(crate) fn certainly_ascii(input: &[u8], from: usize, length: usize) -> bool 
     seen & HIGH == 0
 }
 
+/// A count or a number of four bytes.
+#[inline(always)]
+pub(crate) fn word(input: &[u8], at: usize) -> Option<u32> {
+    input.get(at..)?.first_chunk().map(|word| u32::from_be_bytes(*word))
+}
+
 /// Apart, because a loop in line takes registers from the one around it.
 #[inline(never)]
 fn long_ascii(name: &[u8]) -> bool {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub(crate) use leaf::{big_node, certainly_ascii, check_atom, parse_old_float, short_ascii};
+pub(crate) use leaf::{big_node, certainly_ascii, check_atom, parse_old_float, short_ascii, word};
 pub(crate) use run::NO_MAP;
 
 use crate::atom::Atom;
@@ -80,7 +80,9 @@ pub(crate) fn decode(
 ) -> Result<Term, DecodeError> {
     let input = source.bytes();
     let mut state = State::new(start, atoms.as_deref().unwrap_or_default().len());
-    let Some(mut blank) = stock::take(input.len()) else {
+    // Nodes say where they are in 32 bits: what is longer is refused there.
+    let Some(mut blank) = u32::try_from(input.len()).ok().and_then(|_| stock::take(input.len()))
+    else {
         return any(source, state, None, atoms, place, end);
     };
     let cells = blank.cells();
