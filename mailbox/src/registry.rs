@@ -11,8 +11,8 @@ use crate::error::{RegisterError, UnregisterError};
 use crate::ids::Number;
 use crate::sync::RwLock;
 
-/// From names to processes. Each message to a name looks here, and std's hashing would take longer than all the rest of it; what it guards
-/// against is keys that a stranger puts in, and a peer only asks for names.
+/// From names to processes. Each message to a name looks here, where std's hashing took longer than the rest; what that guards against
+/// is keys that a stranger puts in, and a peer only asks for names.
 #[derive(Debug, Default)]
 pub(crate) struct Names(RwLock<HashMap<Atom, Number, RandomState>>);
 

@@ -27,6 +27,10 @@ const NOT_SENT_LOW_WATER: u32 = 128 * 1024;
 /// of what they do one by one. With 100 us there is little to gain, and nobody is to wait for much longer.
 const GATHER: Duration = Duration::from_micros(200);
 
+/// The longest that a message may be made to wait so.
+#[cfg(target_os = "linux")]
+const MOST_GATHER: Duration = Duration::from_millis(10);
+
 /// Plain TCP.
 #[derive(Debug, Clone, Default)]
 pub struct Tcp {
@@ -56,7 +60,8 @@ pub struct TcpOptions {
     /// How often we look at a flood of small messages, instead of being woken for each (`SO_RCVLOWAT`, on Linux from 4.18 on). It is a flood
     /// when 64 reads come within so short a time that four fall into this one, and nothing is sent meanwhile: so an answer never
     /// waits, and what comes in a flood does for this time, twice at most. A node spends half the processor time on it, and so does
-    /// the BEAM that sends it. Over plain TCP only. `None` reads every message as it comes.
+    /// the BEAM that sends it. Over plain TCP only. From 0, which is as `None` and reads every message as it comes, to 10 ms; more
+    /// is taken for that, as nobody looks at such a connection in between.
     pub gather: Option<Duration>,
     /// How many callers wait until they are accepted.
     pub backlog: i32,
@@ -194,8 +199,8 @@ fn channel(stream: TcpStream, peer: Address, options: &TcpOptions) -> Channel {
     let identity = Vec::new();
     match options.gather {
         #[cfg(target_os = "linux")]
-        Some(stride) if flood::is_known() => {
-            let (reader, writer) = flood::halves(reader, writer, stride);
+        Some(stride) if !stride.is_zero() && flood::is_known() => {
+            let (reader, writer) = flood::halves(reader, writer, stride.min(MOST_GATHER));
             Channel { reader: Box::new(reader), writer: Box::new(writer), peer, identity }
         }
         _ => Channel { reader: Box::new(reader), writer, peer, identity },
