@@ -11,7 +11,7 @@ use bytes::Bytes;
 use mailbox::Signal;
 use term::Encoded;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connection;
 use super::events::DownReason;
@@ -29,8 +29,8 @@ const MUCH: u64 = 32 * 1024;
 /// times what it is counted as.
 const COPIED: usize = LARGE_BUFFER / 4;
 
-/// How long the buffers of large messages are kept for more of them.
-const SPARED: Duration = Duration::from_secs(1);
+/// How often we look whether the buffers of large messages are still in use: none that is not is kept for longer than a second.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Reads until the connection ends.
 pub(crate) async fn run(
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     let bounds =
         Bounds { sequences: MAX_SEQUENCES, message: limits.max_frame, total: limits.reassembly };
     let receiver = Receiver::new(connection.peer.flags, bounds);
-    let reader = Reader { hub: &hub, connection: &connection, deframer, receiver };
+    let reader = Reader { hub: &hub, connection: &connection, deframer, receiver, look: None };
     connection.close(reader.read(&mut *socket).await);
 }
 
@@ -53,6 +53,8 @@ struct Reader<'a> {
     connection: &'a Arc<Connection>,
     deframer: Deframer,
     receiver: Receiver,
+    /// When we look at the spare buffers next.
+    look: Option<Instant>,
 }
 
 /// What a peer did: it ends its connection and nothing else.
@@ -78,7 +80,6 @@ impl Reader<'_> {
                 Err(fault) => return DownReason::Protocol(fault.to_string()),
             };
             self.connection.traffic.received(messages, bytes);
-            self.receiver.grow_old();
             self.connection.digested().await;
             if messages > 0 && bytes >= MUCH {
                 // The receivers woken just now wait for this very worker: without a pause they would until the kernel has
@@ -97,13 +98,18 @@ impl Reader<'_> {
         &mut self,
         socket: &mut (dyn AsyncRead + Send + Unpin),
     ) -> io::Result<usize> {
-        if self.deframer.has_spares() || self.receiver.has_spares() {
-            let mut space = self.deframer.space();
-            if let Ok(read) = timeout(SPARED, socket.read_buf(&mut space)).await {
-                return read;
+        while self.deframer.has_spares() || self.receiver.has_spares() {
+            let look = *self.look.get_or_insert_with(|| Instant::now() + LOOK);
+            // Asked for by itself, as a read that is ready goes before a time that has passed.
+            if Instant::now() < look {
+                let mut space = self.deframer.space();
+                if let Ok(read) = timeout_at(look, socket.read_buf(&mut space)).await {
+                    return read;
+                }
             }
-            self.deframer.give_back();
-            self.receiver.give_back();
+            self.look = None;
+            self.deframer.grow_old();
+            self.receiver.grow_old();
         }
         socket.read_buf(&mut self.deframer.space()).await
     }

@@ -115,17 +115,13 @@ impl Reassembly {
         self.total
     }
 
-    /// Something was read from the connection.
+    /// Some time has passed.
     pub(super) fn grow_old(&mut self) {
         self.spares.grow_old();
     }
 
     pub(super) fn has_spares(&self) -> bool {
         !self.spares.is_empty()
-    }
-
-    pub(super) fn give_back(&mut self) {
-        self.spares.give_back();
     }
 
     /// Messages under way.

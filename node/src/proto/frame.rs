@@ -174,7 +174,6 @@ impl Deframer {
     #[must_use]
     pub fn space(&mut self) -> Limit<&mut BytesMut> {
         self.grown = false;
-        self.spares.grow_old();
         let wanted = self.wanted();
         if let Some(own) = self.own.as_mut().filter(|own| own.missing() > 0) {
             let missing = own.missing();
@@ -253,9 +252,9 @@ impl Deframer {
         !self.spares.is_empty()
     }
 
-    /// Keeps them no longer.
-    pub fn give_back(&mut self) {
-        self.spares.give_back();
+    /// Some time has passed: those that no frame used since this was last said are given back.
+    pub fn grow_old(&mut self) {
+        self.spares.grow_old();
     }
 
     /// Bytes held that are not yet a whole frame.

@@ -95,23 +95,16 @@ impl Receiver {
         }
     }
 
-    /// Something was read, and all of its frames were received.
-    pub fn grow_old(&mut self) {
-        if let Form::Headers { reassembly, .. } = &mut self.form {
-            reassembly.grow_old();
-        }
-    }
-
     /// Whether buffers of earlier messages are kept for later ones.
     #[must_use]
     pub fn has_spares(&self) -> bool {
         matches!(&self.form, Form::Headers { reassembly, .. } if reassembly.has_spares())
     }
 
-    /// Keeps them no longer.
-    pub fn give_back(&mut self) {
+    /// Some time has passed: those that no message used since this was last said are given back.
+    pub fn grow_old(&mut self) {
         if let Form::Headers { reassembly, .. } = &mut self.form {
-            reassembly.give_back();
+            reassembly.grow_old();
         }
     }
 

@@ -2,62 +2,70 @@
 //!
 //! Fresh memory costs more than what it is for: the kernel hands it out page by page and zeroes every one, which takes
 //! longer than copying a message into pages that are there. So a connection keeps a handle on the buffers of its last
-//! large messages. A buffer whose bytes somebody still holds is let alone, and one that is not used for a while is given back.
+//! large messages. A buffer whose bytes somebody still holds is let alone, and when no large message comes for a while all are given back.
 
 use bytes::{Bytes, BytesMut};
 
+use super::frame::DEFAULT_MAX_FRAME;
+
 /// Smaller ones the allocator itself has at hand.
 const LEAST: usize = 128 << 10;
-/// Larger ones are rare, and too much to keep for a rare thing.
-const MOST: usize = 32 << 20;
+/// The last messages of all that are kept were this long at most: as the largest taken by default. Without it 64 MiB, which pass
+/// a second time in half the time, would be fetched anew for each.
+const MOST: usize = DEFAULT_MAX_FRAME;
 /// One is read into while the bytes of the other are with their receiver.
 const KEPT: usize = 2;
-/// So many reads without a use: messages of that size have stopped coming.
-const UNUSED: u32 = 1_000;
 
 /// The buffers of a connection's last large messages.
 #[derive(Debug, Default)]
 pub(super) struct Spares {
-    /// Empty handles on buffers, and how large those are.
-    kept: Vec<(BytesMut, usize)>,
-    unused: u32,
+    kept: Vec<Spare>,
+    used: bool,
+}
+
+#[derive(Debug)]
+struct Spare {
+    /// An empty handle on the buffer.
+    buffer: BytesMut,
+    capacity: usize,
+    /// How long its last message was. What lies behind may never have been touched, and then is no memory.
+    length: usize,
 }
 
 impl Spares {
     /// An empty buffer for a message of about `expected` bytes. Either it has no memory yet, or memory that bytes from
     /// this peer have filled before: `expected` is only what the peer says.
     pub(super) fn take(&mut self, expected: usize) -> BytesMut {
-        self.unused = 0;
+        self.used = true;
         // A small message in a large buffer would hold all of it for as long as it lies in a mailbox.
         let fits = |capacity: usize| capacity <= expected.saturating_mul(2);
-        let free = |(buffer, capacity): &mut (BytesMut, usize)| {
-            fits(*capacity) && buffer.try_reclaim(*capacity)
-        };
+        let free =
+            |spare: &mut Spare| fits(spare.capacity) && spare.buffer.try_reclaim(spare.capacity);
         match self.kept.iter_mut().position(free) {
-            Some(at) => self.kept.swap_remove(at).0,
+            Some(at) => self.kept.swap_remove(at).buffer,
             None => BytesMut::new(),
         }
     }
 
     /// The bytes of a whole message, and a handle kept on their buffer where it is worth it.
     pub(super) fn freeze(&mut self, mut message: BytesMut) -> Bytes {
-        let capacity = message.capacity();
-        if !(LEAST..=MOST).contains(&capacity) {
+        let (capacity, length) = (message.capacity(), message.len());
+        if capacity < LEAST || length > MOST {
             return message.freeze();
         }
-        self.unused = 0;
+        self.used = true;
         // It came in more and smaller parts than announced.
-        let bytes = if capacity / 2 > message.len() {
+        let bytes = if capacity / 2 > length {
             let copy = Bytes::copy_from_slice(&message);
             message.clear();
             copy
         } else {
             message.split().freeze()
         };
-        if self.kept.len() == KEPT {
+        while self.kept.len() >= KEPT || self.held() > MOST - length {
             self.kept.remove(0);
         }
-        self.kept.push((message, capacity));
+        self.kept.push(Spare { buffer: message, capacity, length });
         bytes
     }
 
@@ -66,18 +74,15 @@ impl Spares {
         self.kept.is_empty()
     }
 
-    /// Something was read, large or not.
+    /// Some time has passed. When no large message came since this was last said, they have stopped coming.
     pub(super) fn grow_old(&mut self) {
-        self.unused += 1;
-        if self.unused > UNUSED {
-            self.give_back();
+        if !std::mem::take(&mut self.used) {
+            self.kept = Vec::new();
         }
     }
 
-    /// Keeps none.
-    pub(super) fn give_back(&mut self) {
-        self.kept = Vec::new();
-        self.unused = 0;
+    fn held(&self) -> usize {
+        self.kept.iter().map(|spare| spare.length).sum()
     }
 }
 
@@ -127,11 +132,24 @@ mod tests {
     fn nothing_is_kept_for_ever() {
         let mut spares = Spares::default();
         drop(message(&mut spares, 1 << 20));
-        (0..UNUSED).for_each(|_| spares.grow_old());
+        spares.grow_old();
+        drop(message(&mut spares, 1 << 20));
+        spares.grow_old();
         assert!(!spares.is_empty());
         spares.grow_old();
         assert!(spares.is_empty());
-        drop(message(&mut spares, 64 << 20));
+    }
+
+    #[test]
+    fn all_together_are_bounded() {
+        let mut spares = Spares::default();
+        drop(message(&mut spares, MOST + 1));
         assert!(spares.is_empty());
+        drop((message(&mut spares, MOST / 2), message(&mut spares, MOST / 4)));
+        assert_eq!(spares.kept.len(), 2);
+        let longest = message(&mut spares, MOST - 1);
+        assert_eq!((spares.kept.len(), spares.held()), (1, MOST - 1));
+        drop((longest, message(&mut spares, 1 << 20)));
+        assert_eq!((spares.kept.len(), spares.held()), (1, 1 << 20));
     }
 }
